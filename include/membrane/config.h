@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file config.h
+ * @brief Configuration: what is in force and where it comes from, checking a text, reloading, trusting a project.
+ *
+ * @code
+ * if (membrane_config_check("config.yaml", text, len, &err) != 0) puts(membrane_error_message(err));
+ * // config.yaml:7: unknown key "api_kye" in providers.cloud (did you mean "api_key"?)
+ * @endcode
+ */
+#ifndef MEMBRANE_CONFIG_H
+#define MEMBRANE_CONFIG_H
+
+#include "membrane/options.h"
+#include "membrane/result.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Checks a configuration (YAML or JSON; name is used in messages). len 0 means up to the NUL. */
+MEMBRANE_API int membrane_config_check(const char *name, const char *text, size_t len, membrane_error **err);
+
+/**
+ * What is in force: {config:{…}, origin:{"providers.local.base_url":"user /home/…/config.yaml:4", …}, files:[{path,
+ * level, state}]}. Secrets are shown as their reference ("env:OPENAI_API_KEY") or as "***".
+ */
+MEMBRANE_API int membrane_config_show(membrane_t *m, membrane_result **ret_result, membrane_error **err);
+
+/**
+ * Reads files and environment again. Running calls end with what they began with; calls started afterwards use the
+ * new configuration. On an error nothing changes.
+ */
+MEMBRANE_API int membrane_config_reload(membrane_t *m, membrane_error **err);
+
+/** The files that MEMBRANE_USER_CONFIG would read, without opening the library: {items:[{level, path, state}]}. */
+MEMBRANE_API int membrane_config_paths(const char *project_dir, membrane_result **ret_result, membrane_error **err);
+
+/**
+ * Stores path and hash of a project's configuration file (.membrane/config.yaml), so that it counts from now on; a
+ * changed file must be trusted anew. path NULL: the one of the current folder or above. Gives {path, hash}.
+ */
+MEMBRANE_API int membrane_config_trust(const char *path, membrane_result **ret_result, membrane_error **err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
