@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What one kind of server leaves out of, or adds to, the wire it speaks: rows of providers.json (built in), and the same
+// keys under providers.NAME.quirks of the configuration. A new server that speaks a known wire needs a row, no C.
+#ifndef MB_ROUTE_QUIRKS_H
+#define MB_ROUTE_QUIRKS_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/json.h"
+
+typedef struct mb_quirks {
+    const char *kind;     // the row's name: "llamacpp", "vllm", "openai", …; the engine's name in errors and logs
+    const char *wire;     // the adapter: "openai", "ollama", "builtin"
+    const char *base_url; // default, NULL: must be configured
+    const char *key_env;  // where a key is looked for, NULL: none
+    const char *auth_header, *auth_prefix; // "Authorization", "Bearer "
+    bool key_needed;
+    bool local;           // runs on the user's own machines unless its URL says otherwise
+    const char *default_model; // for the choice without configuration; NULL: ask the server
+    const char *chat_path, *completion_path, *embed_path, *models_path; // below base_url
+    const char *health_path, *props_path, *slots_path, *tokenize_path, *metrics_path, *version_path; // from the root; NULL: none
+    const char *load_path, *unload_path;
+    const char *max_tokens_key;    // "max_tokens", "max_completion_tokens"
+    const char *thinking_key;      // how thinking is asked for: "reasoning_effort", "chat_template_kwargs", "think"; NULL: cannot
+    const char *thinking_echo_key; // the message field in which thinking goes back; NULL: it is left out
+    bool include_usage;            // understands stream_options.include_usage
+    bool say_parallel;             // parallel_tool_calls must be said to be on
+    bool null_content_ok;          // content:null beside tool_calls is accepted (else "")
+    const char *unsupported[16];   // canonical request keys that it refuses or ignores silently; ends with NULL
+    const char *drop[16];          // keys that are left out without a word because they mean nothing there
+} mb_quirks;
+
+// The row of a kind with the overrides of the configuration (a JSON object, may be NULL) applied; everything is copied
+// into the arena. MEMBRANE_ECONFIG: unknown kind or key, with the nearest known one.
+int mb_quirks_load(mb_arena *arena, const char *kind, const mb_json *overrides, const mb_quirks **ret,
+                   membrane_error **err);
+// Names of all kinds, NULL-terminated, in the file's order.
+const char *const *mb_quirks_kinds(mb_arena *arena);
+
+#endif
