@@ -11,6 +11,8 @@
 
 bool mb_utf8_valid(const char *text, size_t len);
 void mb_utf8_put_clean(mb_buf *out, const char *text, size_t len); // valid text is copied as it is
+// The length of the character at text (len > 0), or minus the length of the wrong part there (1 to 3).
+int mb_utf8_next(const char *text, size_t len);
 // The longest prefix of at most max bytes that cuts no character in two.
 size_t mb_utf8_prefix(const char *text, size_t len, size_t max);
 
