@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: MIT
+// A descriptor stays registered with epoll when libcurl is done with it for the moment (its connection is warm), and is
+// dropped when it wakes for nothing or is closed: so a call over a warm connection costs no epoll_ctl at all.
+#include "net/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "net/guard.h"
+
+enum { POOL_MAX = 64, MAX_CONNECTIONS = 4096, STREAMS_PER_CONNECTION = 100, MAX_HEADERS = 2000 };
+
+// One a descriptor: who it belongs to, what libcurl wants of it, what epoll knows.
+typedef struct socket_slot {
+    struct lane *lane;
+    uint32_t wanted, known;
+} socket_slot;
+
+typedef struct lane {
+    struct mb_http *http;
+    CURLM *multi;
+    mb_timer timer;
+    bool due; // libcurl asked to be run at once
+} lane;
+
+struct mb_http {
+    mb_io *io;
+    lane lanes[MB_LANES];
+    socket_slot *sockets;
+    size_t socket_cap;
+    mb_transfer *pool; // idle ones, linked by next
+    int pooled;
+    mb_transfer *active;
+};
+
+struct mb_transfer {
+    mb_http *http;
+    lane *lane;
+    CURL *easy;
+    mb_transfer *next, *prev; // in the pool or in the active list
+    mb_http_request request;
+    size_t header_bytes, header_count;
+    int status;
+    int failure; // what a callback of ours ended it with
+    char error_text[CURL_ERROR_SIZE];
+};
+
+struct mb_headers {
+    struct curl_slist list;
+};
+
+// ---- global --------------------------------------------------------------------------------------------------------
+
+static pthread_once_t global_once = PTHREAD_ONCE_INIT;
+static CURLcode global_status;
+
+static void global_init(void) { global_status = curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+int mb_http_global_init(membrane_error **err) {
+    pthread_once(&global_once, global_init);
+    if (global_status == CURLE_OK) return 0;
+    return mb_error_set(err, MEMBRANE_EINTERNAL, "libcurl does not start: %s", curl_easy_strerror(global_status));
+}
+
+const char *mb_http_version_text(void) { return curl_version_info(CURLVERSION_NOW)->version; }
+
+mb_headers *mb_headers_add(mb_headers *headers, const char *line) {
+    return (mb_headers *)curl_slist_append((struct curl_slist *)headers, line);
+}
+
+void mb_headers_free(mb_headers *headers) { curl_slist_free_all((struct curl_slist *)headers); }
+
+// ---- descriptors ---------------------------------------------------------------------------------------------------
+
+static socket_slot *slot_of(mb_http *http, int fd) {
+    if (fd < 0) return NULL;
+    if ((size_t)fd >= http->socket_cap) {
+        size_t cap = http->socket_cap ? http->socket_cap : 64;
+        while (cap <= (size_t)fd) cap *= 2;
+        socket_slot *sockets = mb_realloc(http->sockets, cap * sizeof *sockets);
+        if (!sockets) return NULL;
+        memset(sockets + http->socket_cap, 0, (cap - http->socket_cap) * sizeof *sockets);
+        http->sockets = sockets;
+        http->socket_cap = cap;
+    }
+    return &http->sockets[fd];
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user) {
+    lane *l = user;
+    socket_slot *slot = slot_of(l->http, fd);
+    (void)easy, (void)socket_user;
+    if (!slot) return -1;
+    slot->lane = l;
+    slot->wanted = what == CURL_POLL_IN      ? EPOLLIN
+                   : what == CURL_POLL_OUT   ? EPOLLOUT
+                   : what == CURL_POLL_INOUT ? EPOLLIN | EPOLLOUT
+                                             : 0;
+    if (slot->wanted == 0 || slot->wanted == slot->known) return 0;
+    if (mb_io_watch(l->http->io, fd, slot->wanted, slot->known != 0) != 0) return -1;
+    slot->known = slot->wanted;
+    return 0;
+}
+
+// Closing takes the descriptor out of epoll by itself.
+static int on_close_socket(void *user, curl_socket_t fd) {
+    mb_http *http = user;
+    if ((size_t)fd < http->socket_cap) http->sockets[fd] = (socket_slot){0};
+    return close(fd);
+}
+
+static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
+    mb_transfer *t = user;
+    (void)purpose;
+    if (t->request.lane == MB_LANE_FETCH && !mb_guard_is_public(&address->addr)) {
+        t->failure = MEMBRANE_EDENIED;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *user) {
+    lane *l = user;
+    (void)multi;
+    l->due = timeout_ms == 0;
+    if (timeout_ms > 0) mb_io_timer_set(l->http->io, &l->timer, mb_io_now(l->http->io) + timeout_ms);
+    else mb_io_timer_clear(l->http->io, &l->timer);
+    return 0;
+}
+
+static void timer_fired(mb_timer *timer) { ((lane *)((char *)timer - offsetof(lane, timer)))->due = true; }
+
+// ---- the answer ----------------------------------------------------------------------------------------------------
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *user) {
+    mb_transfer *t = user;
+    size_t len = size * count;
+    (void)bytes;
+    t->header_bytes += len;
+    if (t->header_bytes <= MB_LIMIT_HEADER_BLOCK && ++t->header_count <= MAX_HEADERS) return len;
+    t->failure = MEMBRANE_ERESPONSE;
+    return 0;
+}
+
+int mb_http_status(const mb_transfer *t) {
+    long status = 0;
+    if (t->status) return t->status;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (int)status;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
+    mb_transfer *t = user;
+    if (!t->status) t->status = mb_http_status(t);
+    int answer = t->request.data(t->request.user, bytes, size * count);
+    if (answer == 0) return size * count;
+    if (answer == MB_HTTP_PAUSE) return CURL_WRITEFUNC_PAUSE;
+    t->failure = answer;
+    return 0;
+}
+
+const char *mb_http_header(mb_transfer *t, const char *name) {
+    struct curl_header *header;
+    if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return NULL;
+    return header->value;
+}
+
+const char *mb_http_content_type(mb_transfer *t) {
+    char *type = NULL;
+    curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+    return type;
+}
+
+// ---- transfers -----------------------------------------------------------------------------------------------------
+
+static bool set_constant_options(mb_transfer *t) {
+    CURL *e = t->easy;
+    int bad = 0;
+    bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, t);
+    bad |= curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error_text);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
+    bad |= curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    bad |= curl_easy_setopt(e, CURLOPT_HEADERDATA, t);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    bad |= curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, t);
+    bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    bad |= curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, t->http);
+    bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    bad |= curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
+    bad |= curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    return bad == 0;
+}
+
+static mb_transfer *take_transfer(mb_http *http) {
+    mb_transfer *t = http->pool;
+    if (t) {
+        http->pool = t->next;
+        http->pooled--;
+        return t;
+    }
+    t = mb_calloc(1, sizeof *t);
+    if (!t) return NULL;
+    t->http = http;
+    t->easy = curl_easy_init();
+    if (t->easy && set_constant_options(t)) return t;
+    if (t->easy) curl_easy_cleanup(t->easy);
+    mb_free(t);
+    return NULL;
+}
+
+// A transfer of the fetch lane is never used again: nothing of one host may reach another.
+static void put_back(mb_transfer *t, bool reuse) {
+    mb_http *http = t->http;
+    if (reuse && t->request.lane == MB_LANE_OPERATOR && http->pooled < POOL_MAX) {
+        t->next = http->pool;
+        http->pool = t;
+        http->pooled++;
+        return;
+    }
+    curl_easy_cleanup(t->easy);
+    mb_free(t);
+}
+
+static void link_active(mb_transfer *t) {
+    t->prev = NULL;
+    t->next = t->http->active;
+    if (t->next) t->next->prev = t;
+    t->http->active = t;
+}
+
+static void unlink_active(mb_transfer *t) {
+    if (t->prev) t->prev->next = t->next;
+    else t->http->active = t->next;
+    if (t->next) t->next->prev = t->prev;
+    t->next = t->prev = NULL;
+}
+
+static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
+    CURL *e = t->easy;
+    int bad = curl_easy_setopt(e, CURLOPT_URL, r->url);
+    if (r->body) {
+        bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
+        bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body);
+        bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+    } else {
+        bad |= curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+    }
+    const bool plain = !r->body || strcmp(r->method, "POST") == 0;
+    bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, plain ? NULL : r->method);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, (struct curl_slist *)r->headers);
+    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
+    bad |= curl_easy_setopt(e, CURLOPT_PROXY, r->proxy ? r->proxy : "");
+    bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, r->no_proxy ? r->no_proxy : "");
+    bad |= curl_easy_setopt(e, CURLOPT_CAINFO, r->ca_file);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                            r->http_version == 1   ? (long)CURL_HTTP_VERSION_1_1
+                            : r->http_version == 2 ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
+                                                   : (long)CURL_HTTP_VERSION_2TLS);
+    return bad == 0;
+}
+
+int mb_http_send(mb_http *http, const mb_http_request *request, mb_transfer **ret, membrane_error **err) {
+    mb_transfer *t = take_transfer(http);
+    if (!t) return mb_error_no_memory(err);
+    t->request = *request;
+    t->lane = &http->lanes[request->lane];
+    t->header_bytes = t->header_count = 0;
+    t->status = t->failure = 0;
+    t->error_text[0] = '\0';
+    if (!set_request_options(t, request)) {
+        put_back(t, false);
+        return mb_error_no_memory(err);
+    }
+    CURLMcode added = curl_multi_add_handle(t->lane->multi, t->easy);
+    if (added != CURLM_OK) {
+        put_back(t, false);
+        if (added == CURLM_OUT_OF_MEMORY) return mb_error_no_memory(err);
+        return mb_error_set(err, MEMBRANE_EINTERNAL, "libcurl: %s", curl_multi_strerror(added));
+    }
+    link_active(t);
+    *ret = t;
+    return 0;
+}
+
+void mb_http_cancel(mb_transfer *t) {
+    curl_multi_remove_handle(t->lane->multi, t->easy);
+    unlink_active(t);
+    put_back(t, false);
+}
+
+void mb_http_resume(mb_transfer *t) { curl_easy_pause(t->easy, CURLPAUSE_CONT); }
+
+// ---- how it ended --------------------------------------------------------------------------------------------------
+
+static int code_of(CURLcode result, bool began) {
+    switch (result) {
+    case CURLE_OK: return 0;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return MEMBRANE_EDNS;
+    case CURLE_COULDNT_CONNECT: return MEMBRANE_ECONNECT;
+    case CURLE_OPERATION_TIMEDOUT: return MEMBRANE_ETIMEOUT;
+    case CURLE_OUT_OF_MEMORY: return MEMBRANE_ENOMEM;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_ISSUER_ERROR: return MEMBRANE_ETLS;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: return MEMBRANE_ECONFIG;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_TOO_LARGE: return MEMBRANE_ERESPONSE;
+    default: return began ? MEMBRANE_ERESPONSE : MEMBRANE_ECONNECT;
+    }
+}
+
+static void finish(mb_transfer *t, CURLcode result) {
+    mb_http_request request = t->request;
+    char detail[CURL_ERROR_SIZE];
+    // Something of the header had come, whole or not: the status line is read before the first header callback.
+    mb_http_done done = {.began = t->header_count > 0 && mb_http_status(t) >= 200};
+    t->status = mb_http_status(t);
+    done.code = t->failure ? t->failure : code_of(result, done.began);
+    if (done.code == MEMBRANE_ETIMEOUT) done.phase = "connect";
+    if (done.code) {
+        const char *text = t->failure == MEMBRANE_EDENIED ? "the address is not a public one"
+                           : t->error_text[0]             ? t->error_text
+                                                          : curl_easy_strerror(result);
+        strncpy(detail, text, sizeof detail - 1);
+        detail[sizeof detail - 1] = '\0';
+        done.detail = detail;
+    }
+    curl_multi_remove_handle(t->lane->multi, t->easy);
+    unlink_active(t);
+    request.done(request.user, &done);
+    put_back(t, done.code == 0);
+}
+
+static void reap(lane *l) {
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(l->multi, &left))) {
+        if (message->msg != CURLMSG_DONE) continue;
+        char *t = NULL;
+        CURLcode result = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &t);
+        finish((mb_transfer *)(void *)t, result);
+    }
+}
+
+// ---- the loop's hooks ----------------------------------------------------------------------------------------------
+
+static void on_ready(void *user, int fd, uint32_t events) {
+    mb_http *http = user;
+    int running, what = 0;
+    socket_slot *slot = (size_t)fd < http->socket_cap ? &http->sockets[fd] : NULL;
+    if (!slot || !slot->lane || slot->wanted == 0) {
+        // A warm connection that woke for nothing: it was closed by the other end, and libcurl will see that by itself.
+        mb_io_unwatch(http->io, fd);
+        if (slot) slot->known = 0;
+        return;
+    }
+    if (events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT) what |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR) what |= CURL_CSELECT_ERR;
+    curl_multi_socket_action(slot->lane->multi, fd, what, &running);
+}
+
+// Tasks may have added transfers, and each finished one may lead to the next: until nothing is left to do.
+static void on_settle(void *user) {
+    mb_http *http = user;
+    int running;
+    for (int i = 0; i < MB_LANES; i++) {
+        lane *l = &http->lanes[i];
+        if (!l->multi) continue;
+        do {
+            if (l->due) {
+                l->due = false;
+                curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+            }
+            reap(l);
+        } while (l->due);
+    }
+}
+
+static void on_end(void *user) {
+    mb_http *http = user;
+    while (http->active) mb_http_cancel(http->active);
+}
+
+static bool make_lane(mb_http *http, lane *l) {
+    l->http = http;
+    l->timer.fire = timer_fired;
+    l->multi = curl_multi_init();
+    return l->multi && !curl_multi_setopt(l->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
+           !curl_multi_setopt(l->multi, CURLMOPT_SOCKETDATA, l) &&
+           !curl_multi_setopt(l->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
+           !curl_multi_setopt(l->multi, CURLMOPT_TIMERDATA, l) &&
+           !curl_multi_setopt(l->multi, CURLMOPT_MAXCONNECTS, (long)MAX_CONNECTIONS) &&
+           !curl_multi_setopt(l->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, (long)STREAMS_PER_CONNECTION);
+}
+
+int mb_http_new(mb_io *io, mb_http **ret, membrane_error **err) {
+    int code = mb_http_global_init(err);
+    if (code) return code;
+    mb_http *http = mb_calloc(1, sizeof *http);
+    if (!http) return mb_error_no_memory(err);
+    http->io = io;
+    for (int i = 0; i < MB_LANES; i++) {
+        if (make_lane(http, &http->lanes[i])) continue;
+        mb_http_free(http);
+        return mb_error_no_memory(err);
+    }
+    mb_io_set_hooks(io, &(mb_io_hooks){http, on_ready, on_settle, on_end});
+    *ret = http;
+    return 0;
+}
+
+void mb_http_free(mb_http *http) {
+    if (!http) return;
+    while (http->active) mb_http_cancel(http->active);
+    while (http->pool) {
+        mb_transfer *t = http->pool;
+        http->pool = t->next;
+        curl_easy_cleanup(t->easy);
+        mb_free(t);
+    }
+    for (int i = 0; i < MB_LANES; i++)
+        if (http->lanes[i].multi) curl_multi_cleanup(http->lanes[i].multi);
+    mb_free(http->sockets);
+    mb_free(http);
+}
+
+// libcurl would say goodbye on the parent's connections (TLS close notify): its memory is left alone.
+void mb_http_abandon(mb_http *http) {
+    if (!http) return;
+    mb_free(http->sockets);
+    mb_free(http);
+}
+
+// ---- URLs ----------------------------------------------------------------------------------------------------------
+
+static char *url_part(CURLU *u, CURLUPart part, unsigned flags) {
+    char *text = NULL, *copy;
+    if (curl_url_get(u, part, &text, flags) != CURLUE_OK) return NULL;
+    copy = mb_strdup(text);
+    curl_free(text);
+    return copy;
+}
+
+int mb_url_parse(const char *text, mb_url *ret, membrane_error **err) {
+    int code = 0;
+    mb_url url = {0};
+    CURLU *u = curl_url();
+    if (!u) return mb_error_no_memory(err);
+    CURLUcode bad = curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    if (bad) {
+        code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no URL: %s", text, curl_url_strerror(bad));
+        goto out;
+    }
+    url.scheme = url_part(u, CURLUPART_SCHEME, 0);
+    url.host = url_part(u, CURLUPART_HOST, 0);
+    url.port = url_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+    url.path = url_part(u, CURLUPART_PATH, 0);
+    if (url.scheme && strcmp(url.scheme, "http") != 0 && strcmp(url.scheme, "https") != 0)
+        code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\": only http and https are spoken", text);
+    else if (!url.scheme || !url.host || !url.port || !url.path) code = mb_error_no_memory(err);
+    if (code) mb_url_free(&url);
+    else *ret = url;
+out:
+    curl_url_cleanup(u);
+    return code;
+}
+
+void mb_url_free(mb_url *url) {
+    mb_free(url->scheme);
+    mb_free(url->host);
+    mb_free(url->port);
+    mb_free(url->path);
+    *url = (mb_url){0};
+}
