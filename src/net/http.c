@@ -48,7 +48,8 @@ struct mb_transfer {
     mb_http_request request;
     size_t header_bytes, header_count;
     int status;
-    int failure; // what a callback of ours ended it with
+    bool has_header; // a whole header block of a final answer
+    int failure;     // what a callback of ours ended it with
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -142,7 +143,8 @@ static void timer_fired(mb_timer *timer) { ((lane *)((char *)timer - offsetof(la
 static size_t on_header(char *bytes, size_t size, size_t count, void *user) {
     mb_transfer *t = user;
     size_t len = size * count;
-    (void)bytes;
+    bool is_blank = len <= 2 && (bytes[0] == '\r' || bytes[0] == '\n');
+    if (is_blank && mb_http_status(t) >= 200) t->has_header = true;
     t->header_bytes += len;
     if (t->header_bytes <= MB_LIMIT_HEADER_BLOCK && ++t->header_count <= MAX_HEADERS) return len;
     t->failure = MEMBRANE_ERESPONSE;
@@ -279,6 +281,7 @@ int mb_http_send(mb_http *http, const mb_http_request *request, mb_transfer **re
     t->lane = &http->lanes[request->lane];
     t->header_bytes = t->header_count = 0;
     t->status = t->failure = 0;
+    t->has_header = false;
     t->error_text[0] = '\0';
     if (!set_request_options(t, request)) {
         put_back(t, false);
@@ -322,8 +325,7 @@ static int code_of(CURLcode result, bool began) {
     case CURLE_SSL_ISSUER_ERROR: return MEMBRANE_ETLS;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: return MEMBRANE_ECONFIG;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_TOO_LARGE: return MEMBRANE_ERESPONSE;
+    case CURLE_WEIRD_SERVER_REPLY: return MEMBRANE_ERESPONSE;
     default: return began ? MEMBRANE_ERESPONSE : MEMBRANE_ECONNECT;
     }
 }
@@ -331,8 +333,7 @@ static int code_of(CURLcode result, bool began) {
 static void finish(mb_transfer *t, CURLcode result) {
     mb_http_request request = t->request;
     char detail[CURL_ERROR_SIZE];
-    // Something of the header had come, whole or not: the status line is read before the first header callback.
-    mb_http_done done = {.began = t->header_count > 0 && mb_http_status(t) >= 200};
+    mb_http_done done = {.began = t->has_header};
     t->status = mb_http_status(t);
     done.code = t->failure ? t->failure : code_of(result, done.began);
     if (done.code == MEMBRANE_ETIMEOUT) done.phase = "connect";

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+// Bytes into lines, lines into frames. A line that lies whole inside the fed bytes is read there and its data copied
+// once; only a line that a cut goes through is gathered first. Characters need no care of their own: a wrong one never
+// reaches over the end of a line, so it is mended when its line is whole.
+#include "net/sse.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/utf8.h"
+#include "membrane/error.h"
+
+//             feed                        a line ends in CR, the last byte fed
+//   AT_START ─────▶ IN_LINES ────────────────────────────────────────────▶ AFTER_CR
+//                    │  │  ▲───────────────────── feed (drops one LF) ─────────┘
+//                    │  └── an error ──▶ BROKEN
+//                    └───── finish ────▶ ENDED          reset: from everywhere to AT_START
+typedef enum {
+    AT_START, // Nothing but perhaps a part of the first line has come: that line may begin with a byte order mark.
+    IN_LINES, // Lines come and go; the part of the last one that was cut waits in `line`.
+    AFTER_CR, // The bytes so far end in CR, whose line is done: one LF, if it comes next, belongs to it.
+    BROKEN,   // A limit was passed or memory ran out: every feed gives the same answer until reset.
+    ENDED,    // finish was called; only reset leads on.
+} state;
+
+enum {
+    LONGEST_FIELD = 16,  // what a line may hold beside the data: a byte order mark, "data: ", a CR
+    FIRST_SIZE = 4096,   // of the data buffer
+    LONGEST_NAME = 4096, // of an event's name or id; longer ones break the stream
+};
+
+struct mb_sse {
+    state state;
+    int failure; // in BROKEN
+    mb_frames_kind kind;
+    bool has_data; // a data line of the present event was seen, if only an empty one
+    size_t max_event;
+    int64_t retry_ms;
+    mb_buf line;    // of a cut line, what has come so far
+    mb_buf data;    // of the present event
+    mb_buf event;   // its name
+    mb_buf next_id; // the id that the next blank line puts in force
+    mb_buf id;      // the id in force
+    mb_frame_fn fn; // of this feed
+    void *user;
+};
+
+mb_sse *mb_sse_new(mb_frames_kind kind, size_t max_event) {
+    mb_sse *s = mb_calloc(1, sizeof *s);
+    if (!s) return NULL;
+    size_t line_max = max_event;
+    if (!mb_size_add(max_event, LONGEST_FIELD, &line_max)) line_max = SIZE_MAX;
+    s->max_event = max_event;
+    s->line = MB_BUF(line_max);
+    s->data = MB_BUF(max_event);
+    s->event = s->next_id = s->id = MB_BUF(LONGEST_NAME);
+    if (!mb_buf_grow(&s->data, max_event < FIRST_SIZE ? max_event : FIRST_SIZE)) {
+        mb_sse_free(s);
+        return NULL;
+    }
+    mb_sse_reset(s, kind);
+    return s;
+}
+
+void mb_sse_free(mb_sse *s) {
+    if (!s) return;
+    mb_buf *all[] = {&s->line, &s->data, &s->event, &s->next_id, &s->id};
+    for (size_t i = 0; i < MB_COUNT(all); i++) mb_buf_free(all[i]);
+    mb_free(s);
+}
+
+void mb_sse_reset(mb_sse *s, mb_frames_kind kind) {
+    mb_buf *all[] = {&s->line, &s->data, &s->event, &s->next_id, &s->id};
+    for (size_t i = 0; i < MB_COUNT(all); i++) mb_buf_reset(all[i]);
+    s->state = AT_START;
+    s->failure = 0;
+    s->kind = kind;
+    s->has_data = false;
+    s->retry_ms = -1;
+}
+
+const char *mb_sse_last_id(const mb_sse *s) { return mb_buf_text(&s->id); }
+
+// ---- what a line means ---------------------------------------------------------------------------------------------
+
+// Appends text with its bad bytes replaced. 0 or why not.
+static int put_text(mb_buf *out, const char *text, size_t len) {
+    if (mb_likely(mb_utf8_valid(text, len)))
+        mb_buf_put(out, text, len);
+    else
+        mb_utf8_put_clean(out, text, len);
+    if (mb_likely(mb_buf_ok(out))) return 0;
+    return out->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
+}
+
+static int set_text(mb_buf *out, const char *text, size_t len) {
+    mb_buf_reset(out);
+    return put_text(out, text, len);
+}
+
+static int add_data(mb_sse *s, const char *value, size_t len) {
+    if (s->has_data) mb_buf_putc(&s->data, '\n');
+    s->has_data = true;
+    return put_text(&s->data, value, len);
+}
+
+static int give(mb_sse *s, const char *event) {
+    mb_frame frame = {event, s->data.data, s->data.len, mb_buf_text(&s->id), s->retry_ms};
+    return s->fn(s->user, &frame);
+}
+
+static void begin_event(mb_sse *s) {
+    s->has_data = false;
+    mb_buf_reset(&s->data);
+    if (s->event.len) mb_buf_reset(&s->event);
+}
+
+// A blank line: the event, if there is one, is complete.
+static int dispatch(mb_sse *s) {
+    int answer = 0;
+    if (s->next_id.len != s->id.len || memcmp(mb_buf_text(&s->next_id), mb_buf_text(&s->id), s->id.len) != 0)
+        answer = set_text(&s->id, mb_buf_text(&s->next_id), s->next_id.len);
+    if (answer == 0 && s->has_data) answer = give(s, s->event.len ? s->event.data : "message");
+    begin_event(s);
+    return answer;
+}
+
+static int set_retry(mb_sse *s, const char *digits, size_t len) {
+    int64_t ms = 0;
+    if (len == 0) return 0;
+    for (size_t i = 0; i < len; i++) {
+        if (digits[i] < '0' || digits[i] > '9') return 0;
+        ms = ms > (INT64_MAX - 9) / 10 ? INT64_MAX / 16 : ms * 10 + (digits[i] - '0');
+    }
+    s->retry_ms = ms;
+    return 0;
+}
+
+static bool name_is(const char *line, size_t len, const char *name) {
+    return len == strlen(name) && memcmp(line, name, len) == 0;
+}
+
+static int on_field(mb_sse *s, const char *line, size_t len) {
+    const char *colon = memchr(line, ':', len), *value = colon ? colon + 1 : line + len, *end = line + len;
+    size_t name_len = colon ? (size_t)(colon - line) : len;
+    if (value < end && *value == ' ') value++;
+    size_t value_len = (size_t)(end - value);
+    if (name_is(line, name_len, "data")) return add_data(s, value, value_len);
+    if (name_is(line, name_len, "event")) return set_text(&s->event, value, value_len);
+    if (name_is(line, name_len, "retry")) return set_retry(s, value, value_len);
+    if (name_is(line, name_len, "id") && !memchr(value, '\0', value_len))
+        return set_text(&s->next_id, value, value_len);
+    return 0; // a comment (its name is empty) or an unknown field
+}
+
+static int on_json_line(mb_sse *s, const char *line, size_t len) {
+    while (len > 0 && strchr(" \t\r", line[len - 1]) && line[len - 1]) len--;
+    if (len == 0) return 0;
+    int answer = put_text(&s->data, line, len);
+    if (answer == 0) answer = give(s, "");
+    begin_event(s);
+    return answer;
+}
+
+// A whole line without its end.
+static int on_line(mb_sse *s, const char *line, size_t len) {
+    if (mb_unlikely(s->state == AT_START)) {
+        s->state = IN_LINES;
+        if (len >= 3 && memcmp(line, "\xEF\xBB\xBF", 3) == 0) {
+            line += 3;
+            len -= 3;
+        }
+    }
+    if (s->kind == MB_FRAMES_NDJSON) return on_json_line(s, line, len);
+    if (len == 0) return dispatch(s);
+    return on_field(s, line, len);
+}
+
+// ---- lines out of bytes --------------------------------------------------------------------------------------------
+
+static int broken(mb_sse *s, int why) {
+    s->state = BROKEN;
+    return s->failure = why;
+}
+
+// A line's last piece has come: with what was gathered before, it is whole.
+static int end_line(mb_sse *s, const char *piece, size_t len) {
+    if (mb_likely(s->line.len == 0)) {
+        if (mb_unlikely(len > s->line.max)) return broken(s, MEMBRANE_EMALFORMED);
+        return on_line(s, piece, len);
+    }
+    mb_buf_put(&s->line, piece, len);
+    if (!mb_buf_ok(&s->line))
+        return broken(s, s->line.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED);
+    int answer = on_line(s, s->line.data, s->line.len);
+    mb_buf_reset(&s->line);
+    return answer;
+}
+
+static int keep_piece(mb_sse *s, const char *piece, size_t len) {
+    mb_buf_put(&s->line, piece, len);
+    if (mb_buf_ok(&s->line)) return 0;
+    return broken(s, s->line.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED);
+}
+
+// The first CR or LF. lf remembers the next LF (NULL: not looked for yet; end: there is none), so that a text with
+// one kind of line end is looked through once.
+static const char *find_line_end(const mb_sse *s, const char *at, const char *end, const char **lf) {
+    if (!*lf || *lf < at) {
+        *lf = memchr(at, '\n', (size_t)(end - at));
+        if (!*lf) *lf = end;
+    }
+    if (s->kind == MB_FRAMES_NDJSON) return *lf;
+    const char *cr = memchr(at, '\r', (size_t)(*lf - at));
+    return cr ? cr : *lf;
+}
+
+static int feed_lines(mb_sse *s, const char *at, const char *end) {
+    const char *lf = NULL;
+    while (at < end) {
+        const char *stop = find_line_end(s, at, end, &lf);
+        if (stop == end) return keep_piece(s, at, (size_t)(end - at));
+        const char *next = stop + 1;
+        int answer = end_line(s, at, (size_t)(stop - at));
+        if (*stop == '\r') {
+            if (next < end)
+                next += *next == '\n';
+            else if (s->state == IN_LINES)
+                s->state = AFTER_CR;
+        }
+        if (answer != 0) return answer;
+        at = next;
+    }
+    return 0;
+}
+
+// What our own buffers refuse (not what the callback answers) is final.
+static int feed(mb_sse *s, const char *bytes, size_t len) {
+    if (s->state == BROKEN) return s->failure;
+    if (s->state == ENDED) return MEMBRANE_EINVAL;
+    if (len == 0) return 0;
+    if (s->state == AFTER_CR) {
+        s->state = IN_LINES;
+        if (*bytes == '\n') bytes++, len--;
+    }
+    int answer = feed_lines(s, bytes, bytes + len);
+    if (!mb_buf_ok(&s->data) || !mb_buf_ok(&s->event) || !mb_buf_ok(&s->next_id) || !mb_buf_ok(&s->id))
+        return broken(s, answer);
+    return answer;
+}
+
+int mb_sse_feed(mb_sse *s, const char *bytes, size_t len, mb_frame_fn fn, void *user) {
+    s->fn = fn;
+    s->user = user;
+    return feed(s, bytes, len);
+}
+
+int mb_sse_finish(mb_sse *s, bool want_last, mb_frame_fn fn, void *user) {
+    s->fn = fn;
+    s->user = user;
+    if (s->state == BROKEN) return s->failure;
+    if (s->state == ENDED) return 0;
+    int answer = 0;
+    if (s->line.len > 0 && (want_last || s->kind == MB_FRAMES_NDJSON)) answer = end_line(s, "", 0);
+    if (answer == 0 && want_last && s->kind == MB_FRAMES_SSE && s->has_data) answer = dispatch(s);
+    if (s->state != BROKEN) s->state = ENDED;
+    return answer;
+}
