@@ -8,16 +8,17 @@
 // put them (or, for a tree in an arena, in one copy of all of them).
 #include <simdjson.h>
 
-#include "base/json.h"
-#include "base/json_parts.h"
-
 #include <charconv>
 #include <cmath>
 #include <cstring>
 #include <new>
 
+extern "C" {
 #include "base/alloc.h"
+#include "base/json.h"
+#include "base/json_parts.h"
 #include "base/limits.h"
+}
 
 namespace {
 

@@ -204,8 +204,8 @@ static int check_keys(loader *l, const mb_json *members, size_t count) {
 
 static int on_end(loader *l) {
     level *in = &l->levels[l->depth - 1];
-    mb_json self = in->self, *own = &l->values[in->first];
     size_t count = l->count - in->first;
+    mb_json self = in->self, *own = count ? &l->values[in->first] : NULL;
     int status = in->is_mapping ? check_keys(l, own, count) : 0;
     if (status != 0) return status;
     mb_json *children = mb_arena_alloc(l->arena, count * sizeof *children); // below the limit on nodes: no overflow

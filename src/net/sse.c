@@ -24,9 +24,9 @@ typedef enum {
 } state;
 
 enum {
-    LONGEST_FIELD = 16,  // what a line may hold beside the data: a byte order mark, "data: ", a CR
-    FIRST_SIZE = 4096,   // of the data buffer
-    LONGEST_NAME = 4096, // of an event's name or id; longer ones break the stream
+    LONGEST_FIELD = 16,   // what a line may hold beside the data: a byte order mark, "data: ", a CR
+    FIRST_SIZE = 4096,    // of the data buffer
+    LONGEST_NAME = 65536, // of an event's name or id; a longer one breaks the stream
 };
 
 struct mb_sse {
