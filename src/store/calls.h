@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define MB_CALLS_KEPT 10000
+#define MB_CALLS_KEPT 10000               // rows in memory without a file
+#define MB_CALLS_WAITING 100000           // rows that wait for a disk that is stuck
+#define MB_CALLS_BYTES ((size_t)64 << 20) // either of them together: prompts may be long
 
 typedef struct mb_calls mb_calls;
 
@@ -35,8 +37,8 @@ int mb_calls_open(mb_calls *calls, membrane_error **err);
 void mb_calls_close(mb_calls *calls, int64_t deadline_ms);
 // After fork in the child: releases memory and touches neither thread nor file.
 void mb_calls_abandon(mb_calls *calls);
-// Copies the row; never blocks on disk. When more than 100,000 rows wait (the disk is stuck) the oldest are dropped and
-// counted in the next flush's error. MEMBRANE_ENOMEM.
+// Copies the row; never blocks on disk. When more than MB_CALLS_WAITING rows wait (the disk is stuck) the oldest are
+// dropped and counted in the next flush's error. MEMBRANE_ENOMEM.
 int mb_calls_add(mb_calls *calls, const mb_call_row *row);
 int mb_calls_flush(mb_calls *calls, membrane_error **err); // waits until all rows so far are committed
 // Writes {"items":[…]} as include/membrane/log.h says. query: the JSON object described there, may be NULL; unknown
