@@ -80,7 +80,8 @@ static mb_route_decision pick_or_fail(mb_route *route, int64_t now_ms, size_t fr
     for (;;) {
         if (pick(route, now_ms, &target, &at)) {
             mb_route_memory *m = &route->memory[target];
-            const char *reason = m->is_loading && target == from ? "still loading"
+            const char *reason = from == SIZE_MAX                  ? "first target"
+                                 : m->is_loading && target == from ? "still loading"
                                  : target == from                ? "after the wait that was asked for"
                                  : route->group == MB_GROUP_MAIN ? "next target"
                                                                  : "fallback";

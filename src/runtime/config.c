@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/yaml.h"
+
+static const char *get_process(void *user, const char *name) {
+    (void)user;
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
+static const char *get_none(void *user, const char *name) {
+    (void)user, (void)name;
+    return NULL;
+}
+
+const mb_environment mb_environment_process = {get_process, NULL};
+const mb_environment mb_environment_none = {get_none, NULL};
+
+// ---- text into a tree ------------------------------------------------------------------------------------------------
+
+static void stamp(const mb_json *node, uint32_t file) {
+    // The tree was made a moment ago and is ours alone.
+    ((mb_json *)(uintptr_t)node)->line = file << 24 | (node->line & 0xffffffu);
+    if (node->type != MB_JSON_ARRAY && node->type != MB_JSON_OBJECT) return;
+    for (uint32_t i = 0; i < node->count; i++) stamp(&node->children[i], file);
+}
+
+int mb_config_parse(mb_arena *arena, const char *name, const char *text, size_t len, uint32_t file, const mb_json **ret,
+                    membrane_error **err) {
+    size_t start = 0;
+    const mb_json *root;
+    while (start < len && strchr(" \t\r\n", text[start])) start++;
+    bool is_json = start < len && text[start] == '{';
+    int code = is_json ? mb_json_parse(arena, text, len, &root, NULL) : 1;
+    if (code == 0) mb_json_number_lines(root, text, len);
+    else if (code != MEMBRANE_ENOMEM) code = mb_yaml_parse(arena, name, text, len, &root, err); // knows the line
+    if (code) return code == MEMBRANE_ENOMEM ? mb_error_no_memory(err) : code;
+    if (root->type == MB_JSON_NULL) {
+        mb_json *empty = mb_arena_zalloc(arena, sizeof *empty);
+        if (!empty) return mb_error_no_memory(err);
+        empty->type = MB_JSON_OBJECT;
+        root = empty;
+    }
+    if (root->type != MB_JSON_OBJECT)
+        return mb_error_set(err, MEMBRANE_ECONFIG, "%s:1: a configuration is a table of keys, not %s", name,
+                            mb_json_type_name(root));
+    stamp(root, file);
+    *ret = root;
+    return 0;
+}
+
+const mb_json *mb_config_merge(mb_arena *arena, const mb_json *below, const mb_json *above) {
+    if (!below) return above;
+    if (!mb_json_is(below, MB_JSON_OBJECT) || !mb_json_is(above, MB_JSON_OBJECT)) return above;
+    mb_json *members = mb_arena_alloc(arena, (below->count + above->count + 1) * sizeof *members);
+    mb_json *merged = mb_arena_alloc(arena, sizeof *merged);
+    if (!members || !merged) return NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < below->count; i++) {
+        const mb_json *mine = &below->children[i], *theirs = mb_json_get(above, mine->key);
+        const mb_json *one = theirs ? mb_config_merge(arena, mine, theirs) : mine;
+        if (!one) return NULL;
+        members[count] = *one;
+        members[count].key = mine->key;
+        members[count++].key_len = mine->key_len;
+    }
+    for (uint32_t i = 0; i < above->count; i++)
+        if (!mb_json_get(below, above->children[i].key)) members[count++] = above->children[i];
+    *merged = *above;
+    merged->children = members;
+    merged->count = count;
+    return merged;
+}
+
+// ---- errors ----------------------------------------------------------------------------------------------------------
+
+int mb_config_error(const mb_config *config, membrane_error **err, const mb_json *where, const char *format, ...) {
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    uint32_t file = where ? MB_CONFIG_FILE_OF(where->line) : 0;
+    if (file == 0 || file > config->file_count) return mb_error_set(err, MEMBRANE_ECONFIG, "%s", text);
+    return mb_error_set(err, MEMBRANE_ECONFIG, "%s:%u: %s", config->files[file - 1].path,
+                        MB_CONFIG_LINE_OF(where->line), text);
+}
+
+static size_t distance(const char *a, const char *b) {
+    size_t row[65], la = strlen(a), lb = strlen(b);
+    if (la > 64 || lb > 64) return 64;
+    for (size_t j = 0; j <= lb; j++) row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}
+
+const char *mb_config_nearest(const char *word, const char *const *names, size_t count) {
+    const char *best = NULL;
+    size_t best_distance = strlen(word) / 2 + 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t d = distance(word, names[i]);
+        if (d >= best_distance) continue;
+        best = names[i];
+        best_distance = d;
+    }
+    return best;
+}
+
+// ---- the snapshot ----------------------------------------------------------------------------------------------------
+
+mb_config *mb_config_ref(mb_config *config) {
+    atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
+    return config;
+}
+
+void mb_config_unref(mb_config *config) {
+    if (!config || atomic_fetch_sub(&config->refs, 1) != 1) return;
+    for (size_t i = 0; i < config->provider_count; i++) {
+        mb_provider *p = &config->providers[i];
+        for (int k = 0; p->headers && k < (p->key_count ? p->key_count : 1); k++) mb_headers_free(p->headers[k]);
+    }
+    mb_buf_free(&config->warnings);
+    mb_arena_free(&config->arena);
+    mb_free(config);
+}
+
+static int read_option_text(mb_config *config, const membrane_options *o, const mb_json **tree, membrane_error **err) {
+    const mb_json *parsed;
+    if (!o->config_text) return 0;
+    config->files[config->file_count] = (mb_config_file){"option", "config_text", "read"};
+    uint32_t file = (uint32_t)++config->file_count;
+    size_t len = o->config_len ? o->config_len : strlen(o->config_text);
+    int code = mb_config_parse(&config->arena, "config_text", o->config_text, len, file, &parsed, err);
+    if (code) return code;
+    *tree = mb_config_merge(&config->arena, *tree, parsed);
+    return *tree ? 0 : mb_error_no_memory(err);
+}
+
+static int read_levels(mb_config *config, const membrane_options *o, const mb_environment *env, const mb_json **tree,
+                       membrane_error **err) {
+    int code = 0;
+    const char *named = env->get(env->user, "MEMBRANE_CONFIG");
+    if (config->use_environment) code = mb_config_user_files(config, o->project_dir, tree, err);
+    if (code == 0 && named) code = mb_config_read_file(config, "environment", named, true, tree, err);
+    if (code == 0 && o->config_path) code = mb_config_read_file(config, "option", o->config_path, true, tree, err);
+    return code ? code : read_option_text(config, o, tree, err);
+}
+
+int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **err) {
+    mb_config *config = mb_calloc(1, sizeof *config);
+    const mb_json *tree = NULL;
+    if (!config) return mb_error_no_memory(err);
+    config->refs = 1;
+    config->warnings = MB_BUF(65536);
+    config->use_environment = o->flags & MEMBRANE_USER_CONFIG;
+    config->discovers = config->use_environment && !(o->flags & MEMBRANE_NO_DISCOVERY);
+    const mb_environment *env = config->use_environment ? &mb_environment_process : &mb_environment_none;
+    int code = read_levels(config, o, env, &tree, err);
+    if (code == 0 && !tree) {
+        mb_json *empty = mb_arena_zalloc(&config->arena, sizeof *empty);
+        if (empty) empty->type = MB_JSON_OBJECT;
+        else code = mb_error_no_memory(err);
+        tree = empty;
+    }
+    config->tree = tree;
+    if (code == 0) code = mb_config_compile(config, env, err);
+    if (code == 0 && env->get(env->user, "MEMBRANE_LOG_PATH"))
+        config->log_path = mb_arena_strdup(&config->arena, env->get(env->user, "MEMBRANE_LOG_PATH"));
+    if (code == 0 && o->log_path) config->log_path = mb_arena_strdup(&config->arena, o->log_path);
+    if (code) mb_config_unref(config);
+    else *ret = config;
+    return code;
+}
+
+const mb_provider *mb_config_provider(const mb_config *config, const char *name, size_t len) {
+    for (size_t i = 0; i < config->provider_count; i++)
+        if (strlen(config->providers[i].name) == len && memcmp(config->providers[i].name, name, len) == 0)
+            return &config->providers[i];
+    return NULL;
+}
+
+const mb_model *mb_config_model(const mb_config *config, const char *name) {
+    for (size_t i = 0; i < config->model_count; i++)
+        if (strcmp(config->models[i].name, name) == 0) return &config->models[i];
+    return NULL;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// The configuration in force: one immutable snapshot, counted by those who use it, so that a reload drops no call. Text
+// becomes a tree (YAML or JSON), the trees of all levels are merged, and the merged tree is checked and compiled here.
+#ifndef MB_RUNTIME_CONFIG_H
+#define MB_RUNTIME_CONFIG_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "membrane/provider.h"
+#include "net/http.h"
+#include "route/adapter.h"
+#include "route/router.h"
+
+typedef struct mb_provider {
+    const char *name;
+    const mb_quirks *quirks;
+    const mb_adapter *adapter; // NULL: builtin or host-supplied
+    const char *base_url;      // without a final slash; NULL where none is needed
+    const char *root_url;      // scheme, host and port of it
+    bool local;
+    bool implicit;             // not configured: a known kind by its default address
+    const char **keys;         // secrets; key_count of them, 0: none
+    const char **key_refs;     // how they are written ("env:NAME"), for showing
+    int key_count;
+    bool key_missing;          // one is configured or needed and could not be found
+    mb_headers **headers;      // ready header lists, one a key (at least one)
+    int64_t connect_ms, first_token_ms, idle_ms, total_ms; // 0: default
+    const char *proxy, *no_proxy, *ca_file;
+    int http_version;
+    const membrane_provider_table *host; // host-supplied
+    void *host_user;
+} mb_provider;
+
+typedef struct mb_target {
+    const mb_provider *provider;
+    const char *model;
+    mb_group group;
+} mb_target;
+
+typedef struct mb_model {
+    const char *name;
+    const mb_target *targets;
+    size_t target_count;
+    int retries;
+} mb_model;
+
+// Where a part of the configuration comes from.
+typedef struct mb_config_file {
+    const char *level; // "system", "user", "project", "environment", "option"
+    const char *path;
+    const char *state; // "read", "absent", "not trusted"
+} mb_config_file;
+
+enum { MB_CONFIG_FILES_MAX = 16 };
+
+typedef struct mb_config {
+    atomic_int refs;
+    mb_arena arena;
+    const mb_json *tree; // merged; a node's line is file << 24 | line
+    mb_config_file files[MB_CONFIG_FILES_MAX];
+    size_t file_count;
+    mb_provider *providers;
+    size_t provider_count;
+    mb_model *models;
+    size_t model_count;
+    const char *log_path;
+    int log_keep_days;
+    bool log_prompts;
+    const char *default_model; // MEMBRANE_MODEL
+    bool use_environment;
+    bool discovers;            // may look for engines at the usual ports
+    mb_buf warnings;           // JSON strings, comma separated
+} mb_config;
+
+#define MB_CONFIG_FILE_OF(line) ((line) >> 24)
+#define MB_CONFIG_LINE_OF(line) ((line)&0xffffffu)
+
+// How names are looked up outside: a test hands in its own.
+typedef struct mb_environment {
+    const char *(*get)(void *user, const char *name);
+    void *user;
+} mb_environment;
+extern const mb_environment mb_environment_process; // getenv
+extern const mb_environment mb_environment_none;    // nothing is there
+
+// Reads the levels that the options name, merges, checks, compiles.
+int mb_config_load(const membrane_options *options, mb_config **ret, membrane_error **err);
+mb_config *mb_config_ref(mb_config *config);
+void mb_config_unref(mb_config *config);
+
+const mb_provider *mb_config_provider(const mb_config *config, const char *name, size_t len);
+const mb_model *mb_config_model(const mb_config *config, const char *name);
+
+// ---- parts, for config_*.c and tests ---------------------------------------------------------------------------------
+
+// Text (YAML, or JSON by its first character) into a tree whose lines carry the file's number.
+int mb_config_parse(mb_arena *arena, const char *name, const char *text, size_t len, uint32_t file, const mb_json **ret,
+                    membrane_error **err);
+const mb_json *mb_config_merge(mb_arena *arena, const mb_json *below, const mb_json *above); // NULL: out of memory
+// Compiles config->tree into providers, models and log settings.
+int mb_config_compile(mb_config *config, const mb_environment *env, membrane_error **err);
+// The error of a place in the configuration: "FILE:LINE: …".
+int mb_config_error(const mb_config *config, membrane_error **err, const mb_json *where, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+// One provider from its table (NULL for an implicit one).
+int mb_config_make_provider(mb_config *config, const mb_environment *env, const char *name, const mb_json *table,
+                            mb_provider *ret, membrane_error **err);
+// Adds the files of MEMBRANE_USER_CONFIG, in rising order of weight; merges those that are read into *tree.
+int mb_config_user_files(mb_config *config, const char *project_dir, const mb_json **tree, membrane_error **err);
+int mb_config_read_file(mb_config *config, const char *level, const char *path, bool must_exist, const mb_json **tree,
+                        membrane_error **err);
+// The nearest of count names (spaced by stride bytes, the first member of each a const char *), or NULL.
+const char *mb_config_nearest(const char *word, const char *const *names, size_t count);
+int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json *value, const char **ret_secret,
+                     const char **ret_ref, membrane_error **err);
+// OLLAMA_HOST as Ollama reads it, into a URL without a final slash. MEMBRANE_ECONFIG.
+int mb_config_ollama_host(mb_arena *arena, const char *text, const char **ret, membrane_error **err);
+
+#endif

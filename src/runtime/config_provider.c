@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// One provider out of its table: kind and quirks, address, secrets, header lines, times, proxy.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "net/guard.h"
+#include "runtime/config.h"
+#include "runtime/config_check.h"
+
+// ---- secrets ---------------------------------------------------------------------------------------------------------
+
+static int secret_from_file(mb_config *config, const char *path, const mb_json *where, const char **ret,
+                            membrane_error **err) {
+    mb_buf text = MB_BUF(16384);
+    membrane_error *cause = NULL;
+    int code = mb_file_read(path, &text, &cause);
+    if (code == 0) {
+        while (text.len && strchr(" \t\r\n", text.data[text.len - 1])) mb_buf_cut(&text, text.len - 1);
+        *ret = mb_arena_strndup(&config->arena, mb_buf_text(&text), text.len);
+        if (!*ret) code = mb_error_no_memory(err);
+    } else {
+        code = mb_config_error(config, err, where, "%s", membrane_error_message(cause));
+    }
+    membrane_error_free(cause);
+    mb_buf_free(&text);
+    return code;
+}
+
+static bool is_header_safe(const char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) return false;
+    return true;
+}
+
+// "env:NAME", "file:/path", or the secret itself. An environment variable that is not set leaves the key missing: the
+// provider is there, and says so when it is asked for.
+int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json *value, const char **ret_secret,
+                     const char **ret_ref, membrane_error **err) {
+    const char *text = mb_json_str(value);
+    int code = 0;
+    *ret_secret = NULL;
+    *ret_ref = "***";
+    if (!text) return mb_config_error(config, err, value, "a key is a text: env:NAME, file:/path or the key itself");
+    if (strncmp(text, "env:", 4) == 0) {
+        // A program that names a variable in its configuration asks for it, even where nothing else is read from there.
+        const mb_environment *from = env == &mb_environment_none ? &mb_environment_process : env;
+        *ret_ref = text;
+        *ret_secret = from->get(from->user, text + 4);
+        if (*ret_secret) *ret_secret = mb_arena_strdup(&config->arena, *ret_secret);
+    } else if (strncmp(text, "file:", 5) == 0) {
+        *ret_ref = text;
+        code = secret_from_file(config, text + 5, value, ret_secret, err);
+    } else {
+        *ret_secret = text;
+    }
+    if (code == 0 && *ret_secret && !is_header_safe(*ret_secret))
+        code = mb_config_error(config, err, value, "the key holds a control character");
+    return code;
+}
+
+static int add_key(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *value,
+                   membrane_error **err) {
+    const char *secret, *ref;
+    int code = mb_config_secret(config, env, value, &secret, &ref, err);
+    if (code) return code;
+    if (!secret) {
+        p->key_missing = true;
+        if (p->key_count == 0) p->key_refs[0] = ref;
+        return 0;
+    }
+    p->keys[p->key_count] = secret;
+    p->key_refs[p->key_count++] = ref;
+    return 0;
+}
+
+static int read_keys(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
+                     membrane_error **err) {
+    const mb_json *one = mb_json_get(table, "api_key"), *many = mb_json_get(table, "api_keys");
+    size_t room = many ? many->count + 1 : 1;
+    p->keys = mb_arena_zalloc(&config->arena, room * sizeof *p->keys);
+    p->key_refs = mb_arena_zalloc(&config->arena, room * sizeof *p->key_refs);
+    if (!p->keys || !p->key_refs) return mb_error_no_memory(err);
+    if (one && many) return mb_config_error(config, err, one, "api_key and api_keys: give one of them");
+    if (one) return add_key(config, env, p, one, err);
+    for (uint32_t i = 0; many && i < many->count; i++) {
+        int code = add_key(config, env, p, &many->children[i], err);
+        if (code) return code;
+    }
+    const char *variable = p->quirks->key_env, *value = variable && !many ? env->get(env->user, variable) : NULL;
+    if (value) {
+        mb_json text = {.type = MB_JSON_STRING, .str = mb_arena_printf(&config->arena, "env:%s", variable)};
+        if (!text.str) return mb_error_no_memory(err);
+        return add_key(config, env, p, &text, err);
+    }
+    if (p->key_count) p->key_missing = false;
+    else if (p->quirks->key_needed) {
+        p->key_missing = true;
+        if (variable) p->key_refs[0] = mb_arena_printf(&config->arena, "env:%s", variable);
+    }
+    return 0;
+}
+
+// ---- header lines ------------------------------------------------------------------------------------------------------
+
+static int add_line(mb_headers **list, membrane_error **err, mb_config *config, const char *name, const char *prefix,
+                    const char *value) {
+    const char *line = value[0] || prefix[0] ? mb_arena_printf(&config->arena, "%s: %s%s", name, prefix, value)
+                                             : mb_arena_printf(&config->arena, "%s;", name);
+    mb_headers *longer = line ? mb_headers_add(*list, line) : NULL;
+    if (!longer) return mb_error_no_memory(err);
+    *list = longer;
+    return 0;
+}
+
+static int header_list(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table, int key,
+                       membrane_error **err) {
+    static const char *const always[] = {"Content-Type: application/json", "Accept: application/json, text/event-stream",
+                                         "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING, "Expect:"};
+    mb_headers **list = &p->headers[key];
+    int code = 0;
+    for (size_t i = 0; i < MB_COUNT(always); i++) {
+        mb_headers *longer = mb_headers_add(*list, always[i]);
+        if (!longer) return mb_error_no_memory(err);
+        *list = longer;
+    }
+    if (key < p->key_count && p->quirks->auth_header)
+        code = add_line(list, err, config, p->quirks->auth_header, p->quirks->auth_prefix ? p->quirks->auth_prefix : "",
+                        p->keys[key]);
+    const mb_json *more = mb_json_get(table, "headers");
+    for (uint32_t i = 0; code == 0 && more && i < more->count; i++) {
+        const char *value, *ref;
+        code = mb_config_secret(config, env, &more->children[i], &value, &ref, err);
+        if (code == 0 && !is_header_safe(more->children[i].key))
+            code = mb_config_error(config, err, more, "a header's name holds a control character");
+        if (code == 0 && value) code = add_line(list, err, config, more->children[i].key, "", value);
+    }
+    static const struct {
+        const char *variable, *header;
+    } openai[] = {{"OPENAI_ORG_ID", "OpenAI-Organization"}, {"OPENAI_PROJECT_ID", "OpenAI-Project"}};
+    for (size_t i = 0; code == 0 && strcmp(p->quirks->kind, "openai") == 0 && i < MB_COUNT(openai); i++) {
+        const char *value = env->get(env->user, openai[i].variable);
+        if (value && is_header_safe(value)) code = add_line(list, err, config, openai[i].header, "", value);
+    }
+    return code;
+}
+
+// ---- address -----------------------------------------------------------------------------------------------------------
+
+static const char *from_environment(mb_config *config, const mb_environment *env, const mb_provider *p) {
+    const char *base = NULL;
+    if (strcmp(p->quirks->kind, "openai") != 0) return NULL;
+    base = env->get(env->user, "OPENAI_BASE_URL");
+    if (base) return base;
+    base = env->get(env->user, "OPENAI_API_BASE");
+    if (base) mb_config_warn(config, "OPENAI_API_BASE is an old name: set OPENAI_BASE_URL");
+    return base;
+}
+
+static int read_address(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
+                        membrane_error **err) {
+    const mb_json *given = mb_json_get(table, "base_url");
+    const char *base = mb_json_str(given), *ollama = NULL;
+    mb_url url = {0};
+    int code = 0;
+    if (!base) base = from_environment(config, env, p);
+    if (!base && strcmp(p->quirks->kind, "ollama") == 0 && (ollama = env->get(env->user, "OLLAMA_HOST")))
+        code = mb_config_ollama_host(&config->arena, ollama, &base, err);
+    if (code) return code;
+    if (!base) base = p->quirks->base_url;
+    if (!base) return mb_config_error(config, err, table, "providers.%s: base_url is missing", p->name);
+    membrane_error *cause = NULL;
+    code = mb_url_parse(base, &url, &cause);
+    if (code) {
+        code = code == MEMBRANE_ENOMEM ? mb_error_no_memory(err)
+                                       : mb_config_error(config, err, given ? given : table, "providers.%s.base_url: %s",
+                                                         p->name, membrane_error_message(cause));
+        membrane_error_free(cause);
+        return code;
+    }
+    size_t len = strlen(base);
+    while (len && base[len - 1] == '/') len--;
+    p->base_url = mb_arena_strndup(&config->arena, base, len);
+    p->root_url = mb_arena_printf(&config->arena, "%s://%s:%s", url.scheme, url.host, url.port);
+    p->local = mb_guard_is_loopback_or_private(url.host);
+    mb_url_free(&url);
+    return p->base_url && p->root_url ? 0 : mb_error_no_memory(err);
+}
+
+// Loopback never uses a proxy from the environment; one that is configured for the provider is always used.
+static void read_proxy(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table) {
+    const char *configured = mb_json_get_str(table, "proxy"), *proxy = NULL;
+    bool tls = strncasecmp(p->base_url, "https:", 6) == 0;
+    p->proxy = configured;
+    if (configured || p->local) return;
+    const char *const names[] = {tls ? "https_proxy" : "http_proxy", tls ? "HTTPS_PROXY" : "HTTP_PROXY", "all_proxy",
+                                 "ALL_PROXY"};
+    for (size_t i = 0; i < MB_COUNT(names) && !proxy; i++) proxy = env->get(env->user, names[i]);
+    const char *except = env->get(env->user, "no_proxy");
+    if (!except) except = env->get(env->user, "NO_PROXY");
+    p->proxy = mb_arena_strdup(&config->arena, proxy);
+    p->no_proxy = mb_arena_strdup(&config->arena, except);
+}
+
+static int read_http(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
+                     membrane_error **err) {
+    const char *version = mb_json_get_str(table, "http");
+    p->http_version = !version ? 0 : strcmp(version, "1.1") == 0 ? 1 : strcmp(version, "h2c") == 0 ? 2 : 0;
+    if (version && strcmp(version, "2") != 0 && p->http_version == 0)
+        return mb_config_error(config, err, mb_json_get(table, "http"), "http is \"1.1\", \"2\" or \"h2c\"");
+    p->ca_file = mb_json_get_str(table, "ca_file");
+    if (!p->ca_file) p->ca_file = mb_arena_strdup(&config->arena, env->get(env->user, "SSL_CERT_FILE"));
+    return 0;
+}
+
+static int read_times(mb_config *config, mb_provider *p, const mb_json *table, membrane_error **err) {
+    const mb_json *times = mb_json_get(table, "timeouts");
+    const struct {
+        const char *key;
+        int64_t *value;
+    } all[] = {{"connect", &p->connect_ms}, {"first_token", &p->first_token_ms}, {"idle", &p->idle_ms}, {"total", &p->total_ms}};
+    for (size_t i = 0; i < MB_COUNT(all); i++) {
+        const mb_json *value = mb_json_get(times, all[i].key);
+        int code = value ? mb_config_duration(config, value, all[i].value, err) : 0;
+        if (code) return code;
+    }
+    return 0;
+}
+
+int mb_config_make_provider(mb_config *config, const mb_environment *env, const char *name, const mb_json *table,
+                            mb_provider *p, membrane_error **err) {
+    *p = (mb_provider){.name = name, .implicit = !table};
+    const mb_json *kind = mb_json_get(table, "kind");
+    membrane_error *cause = NULL;
+    int code = mb_quirks_load(&config->arena, kind ? mb_json_str(kind) : name, mb_json_get(table, "quirks"), &p->quirks, &cause);
+    if (code) {
+        if (code == MEMBRANE_ENOMEM) code = mb_error_no_memory(err);
+        else if (table) code = mb_config_error(config, err, kind ? kind : table, "providers.%s: %s", name, membrane_error_message(cause));
+        else code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s", membrane_error_message(cause));
+        membrane_error_free(cause);
+        return code;
+    }
+    p->adapter = mb_adapter_find(p->quirks->wire);
+    if (!p->adapter)
+        return mb_config_error(config, err, kind, "providers.%s: the wire \"%s\" is not in this version", name, p->quirks->wire);
+    code = read_address(config, env, p, table, err);
+    if (code == 0) code = read_keys(config, env, p, table, err);
+    if (code == 0) code = read_times(config, p, table, err);
+    if (code == 0) code = read_http(config, env, p, table, err);
+    if (code) return code;
+    read_proxy(config, env, p, table);
+    int lists = p->key_count ? p->key_count : 1;
+    p->headers = mb_arena_zalloc(&config->arena, (size_t)lists * sizeof *p->headers);
+    if (!p->headers) return mb_error_no_memory(err);
+    for (int k = 0; code == 0 && k < lists; k++) code = header_list(config, env, p, table, k, err);
+    for (int k = 0; code && k < lists; k++) {
+        mb_headers_free(p->headers[k]);
+        p->headers[k] = NULL;
+    }
+    return code;
+}
