@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A character is decided by its lead byte: how many bytes follow, and in which range the first of them lies (that range
-// shuts out the overlong forms, the surrogates and what is above U+10FFFF). ASCII is passed over 32 bytes at a time.
+// shuts out the overlong forms, the surrogates and what is above U+10FFFF). ASCII is passed over 64 bytes at a time.
 #include "base/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 static const char REPLACEMENT[] = "\xEF\xBF\xBD"; // U+FFFD
 
@@ -31,17 +34,21 @@ int mb_utf8_next(const char *text, size_t len) {
     return more + 1;
 }
 
-// How many bytes from the start are certainly ASCII; may stop short of the first that is not.
+// How many bytes from the start are ASCII.
 static size_t ascii_run(const char *text, size_t len) {
     const uint64_t high_bits = 0x8080808080808080u;
     size_t i = 0;
-    for (uint64_t w[4]; len - i >= sizeof w; i += sizeof w) {
-        memcpy(w, text + i, sizeof w);
-        if ((w[0] | w[1] | w[2] | w[3]) & high_bits) break;
+#ifdef __SSE2__
+    for (; len - i >= 64; i += 64) {
+        const __m128i *p = (const __m128i *)(text + i);
+        __m128i low = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
+        __m128i high = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
+        if (_mm_movemask_epi8(_mm_or_si128(low, high))) break;
     }
-    for (uint64_t w; len - i >= sizeof w; i += sizeof w) {
-        memcpy(&w, text + i, sizeof w);
-        if (w & high_bits) break;
+#endif
+    for (uint64_t word; len - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, text + i, sizeof word);
+        if (word & high_bits) break;
     }
     while (i < len && !(text[i] & 0x80)) i++;
     return i;

@@ -33,8 +33,8 @@ struct mb_sse {
     state state;
     int failure; // in BROKEN
     mb_frames_kind kind;
-    bool has_data; // a data line of the present event was seen, if only an empty one
-    size_t max_event;
+    bool has_data;   // a data line of the present event was seen, if only an empty one
+    bool has_new_id; // next_id is to be put in force
     int64_t retry_ms;
     mb_buf line;    // of a cut line, what has come so far
     mb_buf data;    // of the present event
@@ -50,7 +50,6 @@ mb_sse *mb_sse_new(mb_frames_kind kind, size_t max_event) {
     if (!s) return NULL;
     size_t line_max = max_event;
     if (!mb_size_add(max_event, LONGEST_FIELD, &line_max)) line_max = SIZE_MAX;
-    s->max_event = max_event;
     s->line = MB_BUF(line_max);
     s->data = MB_BUF(max_event);
     s->event = s->next_id = s->id = MB_BUF(LONGEST_NAME);
@@ -75,7 +74,7 @@ void mb_sse_reset(mb_sse *s, mb_frames_kind kind) {
     s->state = AT_START;
     s->failure = 0;
     s->kind = kind;
-    s->has_data = false;
+    s->has_data = s->has_new_id = false;
     s->retry_ms = -1;
 }
 
@@ -111,15 +110,15 @@ static int give(mb_sse *s, const char *event) {
 
 static void begin_event(mb_sse *s) {
     s->has_data = false;
-    mb_buf_reset(&s->data);
-    if (s->event.len) mb_buf_reset(&s->event);
+    mb_buf_cut(&s->data, 0);
+    mb_buf_cut(&s->event, 0);
 }
 
 // A blank line: the event, if there is one, is complete.
 static int dispatch(mb_sse *s) {
     int answer = 0;
-    if (s->next_id.len != s->id.len || memcmp(mb_buf_text(&s->next_id), mb_buf_text(&s->id), s->id.len) != 0)
-        answer = set_text(&s->id, mb_buf_text(&s->next_id), s->next_id.len);
+    if (s->has_new_id) answer = set_text(&s->id, mb_buf_text(&s->next_id), s->next_id.len);
+    s->has_new_id = false;
     if (answer == 0 && s->has_data) answer = give(s, s->event.len ? s->event.data : "message");
     begin_event(s);
     return answer;
@@ -136,11 +135,18 @@ static int set_retry(mb_sse *s, const char *digits, size_t len) {
     return 0;
 }
 
+static int set_id(mb_sse *s, const char *value, size_t len) {
+    if (memchr(value, '\0', len)) return 0; // says the standard
+    s->has_new_id = true;
+    return set_text(&s->next_id, value, len);
+}
+
 static bool name_is(const char *line, size_t len, const char *name) {
     return len == strlen(name) && memcmp(line, name, len) == 0;
 }
 
 static int on_field(mb_sse *s, const char *line, size_t len) {
+    if (mb_likely(len > 6 && memcmp(line, "data: ", 6) == 0)) return add_data(s, line + 6, len - 6); // nearly all
     const char *colon = memchr(line, ':', len), *value = colon ? colon + 1 : line + len, *end = line + len;
     size_t name_len = colon ? (size_t)(colon - line) : len;
     if (value < end && *value == ' ') value++;
@@ -148,8 +154,7 @@ static int on_field(mb_sse *s, const char *line, size_t len) {
     if (name_is(line, name_len, "data")) return add_data(s, value, value_len);
     if (name_is(line, name_len, "event")) return set_text(&s->event, value, value_len);
     if (name_is(line, name_len, "retry")) return set_retry(s, value, value_len);
-    if (name_is(line, name_len, "id") && !memchr(value, '\0', value_len))
-        return set_text(&s->next_id, value, value_len);
+    if (name_is(line, name_len, "id")) return set_id(s, value, value_len);
     return 0; // a comment (its name is empty) or an unknown field
 }
 
@@ -203,22 +208,19 @@ static int keep_piece(mb_sse *s, const char *piece, size_t len) {
     return broken(s, s->line.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED);
 }
 
-// The first CR or LF. lf remembers the next LF (NULL: not looked for yet; end: there is none), so that a text with
-// one kind of line end is looked through once.
-static const char *find_line_end(const mb_sse *s, const char *at, const char *end, const char **lf) {
-    if (!*lf || *lf < at) {
-        *lf = memchr(at, '\n', (size_t)(end - at));
-        if (!*lf) *lf = end;
-    }
-    if (s->kind == MB_FRAMES_NDJSON) return *lf;
-    const char *cr = memchr(at, '\r', (size_t)(*lf - at));
-    return cr ? cr : *lf;
+// The next byte of that value from at on; end if there is none. *next remembers it, so that the bytes are looked
+// through once for LF and once for CR, whichever of them the stream uses.
+static const char *find_next(char byte, const char *at, const char *end, const char **next) {
+    if (*next >= at) return *next;
+    const char *found = *at == byte ? at : memchr(at, byte, (size_t)(end - at));
+    return *next = found ? found : end;
 }
 
 static int feed_lines(mb_sse *s, const char *at, const char *end) {
-    const char *lf = NULL;
+    const char *lf = NULL, *cr = s->kind == MB_FRAMES_SSE ? NULL : end; // NDJSON: a CR is a blank
     while (at < end) {
-        const char *stop = find_line_end(s, at, end, &lf);
+        const char *stop = find_next('\n', at, end, &lf);
+        if (find_next('\r', at, end, &cr) < stop) stop = cr;
         if (stop == end) return keep_piece(s, at, (size_t)(end - at));
         const char *next = stop + 1;
         int answer = end_line(s, at, (size_t)(stop - at));
