@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// The verb providers: who is configured, who answers now, how the last call of each ended.
+#include <stdlib.h>
+
+#include "output.h"
+
+static void cell_probe(cli_text *t, cli_json item) {
+    cli_json probe = json_get(item, "probe");
+    if (!probe.at) return;
+    json_put(t, json_get(probe, "state"));
+    if (json_is_text(json_get(probe, "kind")))
+        text_str(t, " ("), json_put(t, json_get(probe, "kind")), text_str(t, ")");
+}
+
+static void cell_latency(cli_text *t, cli_json item) { put_ms(t, json_int(json_get(item, "probe.latency_ms"), -1)); }
+
+static void cell_models(cli_text *t, cli_json item) {
+    cli_json models = json_get(item, "probe.models");
+    if (models.at && *models.at == '[')
+        text_format(t, "%zu", json_count(models));
+    else
+        json_put(t, models);
+}
+
+static void cell_last(cli_text *t, cli_json item) {
+    cli_json last = json_get(item, "last");
+    if (!last.at || *last.at != '{') return;
+    json_put(t, json_get(last, "outcome"));
+    text_str(t, " ");
+    put_time(t, json_int(json_get(last, "ts_ms"), 0));
+}
+
+static void show(cli_app *app, const membrane_result *result, bool was_probed) {
+    static const cli_column columns[] = {{"PROVIDER", "name", NULL, false},
+                                         {"ENGINE", "engine", NULL, false},
+                                         {"KEY", "key", NULL, false},
+                                         {"LAST CALL", "", cell_last, false},
+                                         {"URL", "base_url", NULL, false}};
+    static const cli_column probed[] = {{"PROVIDER", "name", NULL, false}, {"ENGINE", "engine", NULL, false},
+                                        {"STATE", "", cell_probe, false},  {"AFTER", "", cell_latency, true},
+                                        {"MODELS", "", cell_models, true}, {"VERSION", "probe.version", NULL, false},
+                                        {"KEY", "key", NULL, false},       {"LAST CALL", "", cell_last, false},
+                                        {"URL", "base_url", NULL, false}};
+    size_t len = 0;
+    const char *str = membrane_result_json(result, &len);
+    cli_json items = json_get(json_root(str, len), "items"), key = {0}, item = {0};
+    if (was_probed)
+        out_table(app, items, probed, sizeof probed / sizeof *probed);
+    else
+        out_table(app, items, columns, sizeof columns / sizeof *columns);
+    while (was_probed && json_next(items, &key, &item)) {
+        char *message = json_dup(item, "probe.message"), *name = json_dup(item, "name");
+        if (message) note(app, "membrane: %s: %s", name ? name : "?", message);
+        free(message);
+        free(name);
+    }
+}
+
+int providers_main(cli_app *app) {
+    membrane_t *m = NULL;
+    membrane_result *result = NULL;
+    membrane_error *err = NULL;
+    int64_t timeout_ms = 0;
+    bool probes = !app->args.given[OPT_NO_PROBE];
+    int code = check_words(app, 0);
+    if (!code) code = args_duration(app, OPT_TIMEOUT, &timeout_ms);
+    if (!code) code = cli_open(app, &m);
+    if (!code && membrane_provider_list(m, probes, timeout_ms, &result, &err) != 0) code = fail_free(app, err);
+    if (result && app->json)
+        out_result(result);
+    else if (result)
+        show(app, result, probes);
+    membrane_result_free(result);
+    membrane_close(m, 1000);
+    return code;
+}

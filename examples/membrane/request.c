@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Options of the command line as members of the canonical request (docs/schema/request.json).
+#include "request.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "output.h"
+
+// The schema goes in as it stands; its name is the file's, with what names may not hold as "_".
+static int put_schema(cli_app *app, cli_text *t) {
+    const char *path = app->args.value[OPT_SCHEMA], *slash = path ? strrchr(path, '/') : NULL;
+    cli_text file = {0};
+    char name[65] = "answer";
+    if (!path) return 0;
+    int code = read_file(app, path, &file);
+    if (!code && !json_is_valid(file.data, file.len))
+        code = fail(app, MEMBRANE_EINVAL, NULL, "%s: not one whole JSON value", path);
+    if (!code) {
+        snprintf(name, sizeof name, "%s", slash ? slash + 1 : path);
+        name[strcspn(name, ".")] = '\0';
+        for (char *c = name; *c; c++)
+            if (!isalnum((unsigned char)*c) && *c != '-') *c = '_';
+        text_str(t, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":");
+        text_json(t, *name ? name : "answer");
+        text_str(t, ",\"schema\":");
+        text_put(t, file.data, file.len);
+        text_str(t, "}}");
+    }
+    text_free(&file);
+    return code;
+}
+
+static void put_stop(cli_app *app, cli_text *t) {
+    const cli_args *args = &app->args;
+    const char *before = ",\"stop\":[";
+    for (size_t i = 0; i < args->value_count; i++) {
+        if (args->values[i].id != OPT_STOP) continue;
+        text_str(t, before);
+        text_json(t, args->values[i].text);
+        before = ",";
+    }
+    if (args->given[OPT_STOP]) text_str(t, "]");
+}
+
+// Words of the command line are bytes; JSON text must be UTF-8.
+static int check_texts(cli_app *app) {
+    for (size_t i = 0; i < app->args.value_count; i++) {
+        const char *str = app->args.values[i].text;
+        option_id id = app->args.values[i].id;
+        if (str && utf8_prefix(str, strlen(str)) < strlen(str) && id != OPT_ATTACH && id != OPT_SCHEMA &&
+            id != OPT_CONFIG && id != OPT_LOG)
+            return fail(app, MEMBRANE_EINVAL, NULL, "--%s: not UTF-8 text", option_table[id].name);
+    }
+    return 0;
+}
+
+int put_request_options(cli_app *app, cli_text *t) {
+    const cli_args *args = &app->args;
+    int64_t number = 0;
+    int code = check_texts(app);
+    if (!code && args->value[OPT_MODEL]) text_str(t, ",\"model\":"), text_json(t, args->value[OPT_MODEL]);
+    if (!code && args->value[OPT_REQUEST_ID])
+        text_str(t, ",\"request_id\":"), text_json(t, args->value[OPT_REQUEST_ID]);
+    if (!code && args->given[OPT_MAX_TOKENS]) {
+        code = args_int(app, OPT_MAX_TOKENS, 1, INT32_MAX, &number);
+        text_format(t, ",\"max_tokens\":%lld", (long long)number);
+    }
+    if (!code && args->given[OPT_TEMPERATURE]) {
+        code = args_real(app, OPT_TEMPERATURE, 0, 100);
+        text_format(t, ",\"temperature\":%s", args->value[OPT_TEMPERATURE]);
+    }
+    if (!code && args->given[OPT_SEED]) {
+        code = args_int(app, OPT_SEED, INT64_MIN, INT64_MAX, &number);
+        text_format(t, ",\"seed\":%lld", (long long)number);
+    }
+    if (!code && args->given[OPT_THINK])
+        text_format(t, ",\"thinking\":\"%s\"", args->value[OPT_THINK] ? args->value[OPT_THINK] : "medium");
+    if (!code) put_stop(app, t);
+    return code ? code : put_schema(app, t);
+}
+
+int call_options(cli_app *app, membrane_call_options *options) {
+    const cli_args *args = &app->args;
+    membrane_call_options_init(options, sizeof *options);
+    if (args->given[OPT_LOCAL]) options->flags |= MEMBRANE_CALL_LOCAL_ONLY;
+    if (args->given[OPT_NO_FALLBACK]) options->flags |= MEMBRANE_CALL_NO_FALLBACK;
+    if (args->given[OPT_LOG_PROMPT]) options->flags |= MEMBRANE_CALL_LOG_PROMPT;
+    options->session = args->value[OPT_SESSION];
+    options->via = args->value[OPT_VIA];
+    return args_duration(app, OPT_DEADLINE, &options->deadline_ms);
+}
