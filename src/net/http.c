@@ -76,6 +76,21 @@ mb_headers *mb_headers_add(mb_headers *headers, const char *line) {
     return (mb_headers *)curl_slist_append((struct curl_slist *)headers, line);
 }
 
+mb_headers *mb_headers_append(mb_headers *headers, const char *line) {
+    mb_headers *longer = mb_headers_add(headers, line);
+    if (!longer) mb_headers_free(headers);
+    return longer;
+}
+
+mb_headers *mb_headers_copy(const mb_headers *headers) {
+    mb_headers *copy = NULL;
+    for (const struct curl_slist *line = (const struct curl_slist *)headers; line; line = line->next) {
+        copy = mb_headers_append(copy, line->data);
+        if (!copy) return NULL;
+    }
+    return copy;
+}
+
 void mb_headers_free(mb_headers *headers) { curl_slist_free_all((struct curl_slist *)headers); }
 
 // ---- descriptors ---------------------------------------------------------------------------------------------------

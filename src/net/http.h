@@ -54,6 +54,8 @@ void mb_http_free(mb_http *http);                                // after the th
 void mb_http_abandon(mb_http *http);                             // in a forked child: closes nothing of the parent's
 
 mb_headers *mb_headers_add(mb_headers *headers, const char *line); // "Name: value"; NULL: out of memory (list unchanged)
+mb_headers *mb_headers_copy(const mb_headers *headers);                // NULL: out of memory
+mb_headers *mb_headers_append(mb_headers *headers, const char *line);  // as add, but frees the list when memory is out
 void mb_headers_free(mb_headers *headers);
 
 // On the I/O thread only.

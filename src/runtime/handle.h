@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The root handle: configuration snapshot, I/O thread, call log, and the calls that run. Its lock guards what is marked
+// so; everything on the I/O thread (room, calls) needs none.
+#ifndef MB_RUNTIME_HANDLE_H
+#define MB_RUNTIME_HANDLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/limits.h"
+#include "base/rng.h"
+#include "membrane/membrane.h"
+#include "observe/records.h"
+#include "runtime/config.h"
+#include "runtime/exchange.h"
+#include "store/calls.h"
+
+typedef struct mb_host_provider {
+    char *name;
+    membrane_provider_table table;
+    void *user;
+    struct mb_host_provider *next;
+} mb_host_provider;
+
+// What was found when nothing was configured; see discover.h.
+typedef struct mb_discovery {
+    const mb_provider *provider; // of config
+    char model[MB_LIMIT_NAME + 64];
+    char reason[MB_LIMIT_NAME + 64];
+    mb_config *config; // counted
+    int64_t until_ms;
+} mb_discovery;
+
+struct membrane {
+    atomic_int refs;
+    atomic_long generation; // of fork, when the thread was started; 0: not started
+    pthread_mutex_t lock;
+    // under the lock
+    mb_config *config;
+    bool is_open, is_started;
+    mb_host_provider *hosts;
+    membrane_call *ready_first, *ready_last; // calls with events, in turn
+    int ready_fd;                            // -1 until somebody asked
+    // read-only after open
+    membrane_options options; // for a reload; texts are copies
+    mb_calls *calls;
+    mb_records *records;
+    mb_io *io;
+    // on the I/O thread
+    mb_engine_room room;
+    membrane_call *first_call;
+    mb_discovery found;
+    mb_rng rng;
+    mb_task close_task;
+};
+
+// 0 if the handle can be used: open and not forked away; starts the I/O thread if it does not run.
+int mb_handle_enter(membrane_t *m, membrane_error **err);
+// The configuration in force, counted.
+mb_config *mb_handle_config(membrane_t *m);
+bool mb_handle_is_forked(const membrane_t *m);
+const mb_host_provider *mb_handle_host(membrane_t *m, const char *name, size_t len);
+
+#endif
