@@ -192,6 +192,7 @@ struct mb_json_parser {
 
     ~mb_json_parser() { release(); }
     void release();
+    void shrink(size_t len);
     bool fit(size_t len);
     error_code read(const char *text, size_t len);
     error_code read_or_repair(const char *text, size_t len, bool padded, bool lenient);
@@ -208,18 +209,20 @@ void mb_json_parser::release() {
     mb_buf_free(&marks);
 }
 
+// Before a small text: gives back what a huge one needed (some fourteen times its length).
+void mb_json_parser::shrink(size_t len) {
+    if (mb_unlikely(simd.doc.capacity() > KEPT_CAPACITY && len <= KEPT_CAPACITY / 16)) release();
+}
+
 // Room for a text of this length; in steps, since simdjson itself would grow to each length exactly.
 bool mb_json_parser::fit(size_t len) {
-    size_t capacity = simd.doc.capacity() < simd.capacity() ? simd.doc.capacity() : simd.capacity();
-    if (mb_likely(len <= capacity && (capacity <= KEPT_CAPACITY || len > KEPT_CAPACITY / 16))) return true;
-    if (len <= capacity) release();
+    if (mb_likely(len <= simd.doc.capacity() && len <= simd.capacity())) return true;
     size_t wanted = FIRST_CAPACITY;
     while (wanted < len && wanted < KEPT_CAPACITY) wanted *= 2;
     if (wanted < len) wanted = len + len / 8;
     if (wanted > MAX_TEXT) wanted = MAX_TEXT;
-    // One level more: simdjson counts the document itself.
     return simd.doc.allocate(wanted) == simdjson::SUCCESS &&
-           simd.allocate(wanted, MB_LIMIT_JSON_DEPTH + 1) == simdjson::SUCCESS;
+           simd.allocate(wanted, MB_LIMIT_JSON_DEPTH) == simdjson::SUCCESS;
 }
 
 // From padded text to the tape.
@@ -230,8 +233,9 @@ error_code mb_json_parser::read(const char *text, size_t len) {
 }
 
 error_code mb_json_parser::read_or_repair(const char *text, size_t len, bool padded, bool lenient) {
-    marks.len = 0;
     if (len > MAX_TEXT) return simdjson::CAPACITY;
+    shrink(len);
+    marks.len = 0;
     const char *at = text;
     if (!padded) {
         mb_buf_reset(&copy);
