@@ -21,8 +21,8 @@ static int on_frame(void *user, const mb_frame *f) {
     mb_buf_put(&r->text, f->data, f->len);
     mb_buf_putf(&r->text, "|%s|%lld;", f->id, (long long)f->retry_ms);
     ck_assert_int_eq(f->data[f->len], 0);
-    static volatile char sum;
-    for (int i = 0; i < MB_BUF_PADDING; i++) sum += f->data[f->len + (size_t)i]; // readable, or the sanitizer objects
+    const volatile char *padding = f->data + f->len; // the sanitizer objects if it is not there
+    for (int i = 0; i < MB_BUF_PADDING; i++) (void)padding[i];
     return ++r->frames == r->stop_at ? 42 : 0;
 }
 
