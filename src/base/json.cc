@@ -47,14 +47,18 @@ size_t after(const uint64_t *tape, size_t at) {
     }
 }
 
-uint32_t count_children(const uint64_t *tape, size_t at) {
-    uint32_t count = lower(tape[at] >> 32) & COUNT_FULL;
-    if (mb_likely(count < COUNT_FULL)) return count;
+// For containers whose count the tape could not hold.
+uint32_t walk_children(const uint64_t *tape, size_t at) {
     bool in_object = kind(tape[at]) == '{';
     size_t end = lower(tape[at]) - 1;
-    count = 0;
+    uint32_t count = 0;
     for (size_t i = at + 1; i < end; i = after(tape, in_object ? i + 1 : i)) count++;
     return count;
+}
+
+inline uint32_t count_children(const uint64_t *tape, size_t at) {
+    uint32_t count = lower(tape[at] >> 32) & COUNT_FULL;
+    return mb_likely(count < COUNT_FULL) ? count : walk_children(tape, at);
 }
 
 // What a tree needs: nodes, and bytes of the string buffer.
@@ -94,86 +98,55 @@ struct marked {
     }
 };
 
-struct builder {
-    const uint64_t *tape;
-    const uint8_t *strings;
-    mb_json *free_nodes; // where the next container's children go
-    marked *numbers;     // null in a text that was not repaired
+// A string of the buffer: its length in four bytes, the bytes, a NUL.
+inline const char *string_at(const uint8_t *strings, uint64_t word, uint32_t *len) {
+    memcpy(len, strings + payload(word), sizeof *len);
+    return reinterpret_cast<const char *>(strings + payload(word) + sizeof *len);
+}
 
-    const char *string_at(uint64_t word, size_t *len) const {
-        const uint8_t *s = strings + payload(word);
-        uint32_t n;
-        memcpy(&n, s, sizeof n);
-        *len = n;
-        return reinterpret_cast<const char *>(s + sizeof n);
-    }
-
-    void key(mb_json *node, uint64_t word) {
-        size_t len;
-        node->key = string_at(word, &len);
-        node->key_len = static_cast<uint32_t>(len);
-        if (mb_unlikely(numbers != nullptr) && numbers->next_is_marked()) numbers->misplaced = true;
-    }
-
-    void string(mb_json *node, uint64_t word) {
-        node->type = MB_JSON_STRING;
-        node->str = string_at(word, &node->len);
-        if (mb_unlikely(numbers != nullptr) && numbers->next_is_marked()) node->type = MB_JSON_NUMTEXT;
-    }
-
-    void number(mb_json *node, char k, uint64_t bits) {
-        node->type = k == 'l' ? MB_JSON_INT : k == 'u' ? MB_JSON_UINT : MB_JSON_DOUBLE;
-        node->uinteger = bits; // of whichever type
-        // simdjson gives 'u' only above INT64_MAX, as we do.
-    }
-
-    void build(mb_json *root);
-};
-
-void builder::build(mb_json *node) {
+// Fills node (the root) and what is below it; children go to free_nodes. Repaired: some strings are numbers.
+template <bool repaired>
+void build(const uint64_t *tape, const uint8_t *strings, mb_json *node, mb_json *free_nodes, marked *numbers) {
     struct level {
         mb_json *next;
         bool in_object;
     } outer[MB_LIMIT_JSON_DEPTH + 2], *top = outer;
-    size_t end = tape_length(tape);
     bool in_object = false;
-    for (size_t at = 1; at < end; at++) {
-        uint64_t word = tape[at];
-        char k = kind(word);
+    for (const uint64_t *at = tape + 1, *end = tape + tape_length(tape); at < end; at++) {
+        char k = kind(*at);
         if (k == '}' || k == ']') {
             --top;
             node = top->next;
             in_object = top->in_object;
             continue;
         }
-        node->line = 0;
-        node->count = 0;
-        node->len = 0;
-        node->key = nullptr;
-        node->key_len = 0;
+        *node = {};
         if (in_object) {
-            key(node, word);
-            word = tape[++at];
-            k = kind(word);
+            node->key = string_at(strings, *at, &node->key_len);
+            if (repaired && numbers->next_is_marked()) numbers->misplaced = true;
+            k = kind(*++at);
         }
-        switch (k) {
-        case '{':
-        case '[':
+        if (k == '"') {
+            uint32_t len;
+            node->type = MB_JSON_STRING;
+            node->str = string_at(strings, *at, &len);
+            node->len = len;
+            if (repaired && numbers->next_is_marked()) node->type = MB_JSON_NUMTEXT;
+        } else if (k == '{' || k == '[') {
             node->type = k == '{' ? MB_JSON_OBJECT : MB_JSON_ARRAY;
-            node->count = count_children(tape, at);
+            node->count = count_children(tape, at - tape);
             node->children = free_nodes;
             *top++ = {node + 1, in_object};
-            free_nodes += node->count;
-            node = const_cast<mb_json *>(node->children);
             in_object = k == '{';
+            mb_json *first = free_nodes;
+            free_nodes += node->count;
+            node = first;
             continue;
-        case '"': string(node, word); break;
-        case 'l':
-        case 'u':
-        case 'd': number(node, k, tape[++at]); break;
-        default:
+        } else if (k == 'l' || k == 'u' || k == 'd') {
+            node->type = k == 'l' ? MB_JSON_INT : k == 'u' ? MB_JSON_UINT : MB_JSON_DOUBLE;
+            node->uinteger = *++at; // the bits of whichever it is
+        } else {
             node->type = k == 'n' ? MB_JSON_NULL : MB_JSON_BOOL;
-            node->uinteger = 0;
             node->boolean = k == 't';
         }
         node++;
@@ -258,8 +231,11 @@ error_code mb_json_parser::read_or_repair(const char *text, size_t len, bool pad
 // From the tape to nodes. False where a number stood as a key, which only a repair lets through.
 bool mb_json_parser::fill(mb_json *root, mb_json *rest, const uint8_t *strings) {
     marked numbers = {reinterpret_cast<const uint32_t *>(marks.data), marks.len / sizeof(uint32_t), 0, false};
-    builder b = {simd.doc.tape.get(), strings, rest, marks.len ? &numbers : nullptr};
-    b.build(root);
+    const uint64_t *tape = simd.doc.tape.get();
+    if (mb_likely(marks.len == 0))
+        build<false>(tape, strings, root, rest, &numbers);
+    else
+        build<true>(tape, strings, root, rest, &numbers);
     return !numbers.misplaced;
 }
 
