@@ -66,30 +66,6 @@ static void show_vectors(const membrane_result *result) {
     }
 }
 
-// The result's own members, then the vectors as items.
-static void show_json(const membrane_result *result) {
-    size_t count = membrane_result_embedding_count(result), dims = 0, len = 0;
-    const char *str = membrane_result_json(result, &len), *name = "\"items\":[";
-    cli_json root = json_root(str, len), key = {0}, value = {0};
-    cli_text t = {0};
-    text_str(&t, "{");
-    while (json_next(root, &key, &value)) {
-        // Vectors inside the result, in whatever form, would stand there twice.
-        if (key.len == 7 && memcmp(key.at, "\"items\"", 7) == 0) continue;
-        text_put(&t, key.at, key.len), text_str(&t, ":"), text_put(&t, value.at, value.len), text_str(&t, ",");
-    }
-    text_str(&t, name);
-    for (size_t i = 0; i < count; i++) {
-        const float *vector = membrane_result_embedding(result, i, &dims);
-        text_format(&t, "%s{\"index\":%zu,\"dims\":%zu,\"embedding\":[", i ? "," : "", i, dims);
-        put_vector(&t, ",", vector, dims);
-        text_str(&t, "]}");
-    }
-    text_str(&t, "]}");
-    if (t.data) out_json(t.data, t.len);
-    text_free(&t);
-}
-
 int embed_main(cli_app *app) {
     cli_text request = {0};
     membrane_call_options options;
@@ -107,7 +83,7 @@ int embed_main(cli_app *app) {
     if (!code) code = pump_call(&p, &request, &options, &call);
     const membrane_result *result = code ? NULL : membrane_call_result(call);
     if (result && app->json)
-        show_json(result);
+        out_result(result);
     else if (result)
         show_vectors(result);
     pump_free(&p);

@@ -44,6 +44,14 @@ static void put_stop(cli_app *app, cli_text *t) {
     if (args->given[OPT_STOP]) text_str(t, "]");
 }
 
+// Without a level it is the model's own: not every model that thinks has levels.
+static void put_thinking(cli_text *t, const char *level) {
+    if (!level || strcmp(level, "off") == 0)
+        text_format(t, ",\"thinking\":%s", level ? "false" : "true");
+    else
+        text_format(t, ",\"thinking\":\"%s\"", level);
+}
+
 // Words of the command line are bytes; JSON text must be UTF-8.
 static int check_texts(cli_app *app) {
     for (size_t i = 0; i < app->args.value_count; i++) {
@@ -68,15 +76,14 @@ int put_request_options(cli_app *app, cli_text *t) {
         text_format(t, ",\"max_tokens\":%lld", (long long)number);
     }
     if (!code && args->given[OPT_TEMPERATURE]) {
-        code = args_real(app, OPT_TEMPERATURE, 0, 100);
+        code = args_real(app, OPT_TEMPERATURE, 0, 5);
         text_format(t, ",\"temperature\":%s", args->value[OPT_TEMPERATURE]);
     }
     if (!code && args->given[OPT_SEED]) {
         code = args_int(app, OPT_SEED, INT64_MIN, INT64_MAX, &number);
         text_format(t, ",\"seed\":%lld", (long long)number);
     }
-    if (!code && args->given[OPT_THINK])
-        text_format(t, ",\"thinking\":\"%s\"", args->value[OPT_THINK] ? args->value[OPT_THINK] : "medium");
+    if (!code && args->given[OPT_THINK]) put_thinking(t, args->value[OPT_THINK]);
     if (!code) put_stop(app, t);
     return code ? code : put_schema(app, t);
 }

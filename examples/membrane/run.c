@@ -44,6 +44,16 @@ static int put_request(cli_app *app, const char *prompt, cli_text *t) {
     return code;
 }
 
+static void show_warnings(cli_app *app, cli_json root) {
+    cli_json key = {0}, item = {0};
+    while (json_next(json_get(root, "warnings"), &key, &item)) {
+        cli_text t = {0};
+        json_put(&t, item);
+        if (t.data) note(app, "membrane: %s", t.data);
+        text_free(&t);
+    }
+}
+
 void show_figures(cli_app *app, const membrane_result *result) {
     cli_text t = {0};
     size_t len = 0;
@@ -51,9 +61,11 @@ void show_figures(cli_app *app, const membrane_result *result) {
     int64_t out = membrane_result_int(result, "usage.output", -1), in = membrane_result_int(result, "usage.input", -1);
     int64_t first = membrane_result_int(result, "timing.first_token_ms", -1);
     int64_t total = membrane_result_int(result, "timing.total_ms", -1);
-    size_t attempts = json_count(json_get(json_root(str, len), "attempts"));
+    cli_json root = json_root(str, len);
+    size_t attempts = json_count(json_get(root, "attempts"));
     if (finish && strcmp(finish, "length") == 0) note(app, "membrane: the answer stopped at the limit of its length");
     if (finish && strcmp(finish, "content_filter") == 0) note(app, "membrane: a content filter stopped the answer");
+    show_warnings(app, root);
     if (!app->err_tty || app->quiet) return;
     text_format(&t, "%s/%s", membrane_result_str(result, "target.provider"),
                 membrane_result_str(result, "target.model"));

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The shortest program: ask, print the answer. Without "model" in the request, whichever model is there answers.
+// The shortest program: ask about a text, print the answer. builtin/extractive needs no model and only quotes; without
+// "model" in the request, whichever model is there answers.
 #include <membrane/membrane.h>
 #include <stdio.h>
 
-static const char request[] = "{\"model\":\"builtin/extractive\",\"messages\":[{\"role\":\"user\",\"content\":"
-                              "\"The sky is blue because air scatters short waves most. Why is the sky blue?\"}]}";
+static const char request[] = "{\"model\":\"builtin/extractive\",\"messages\":[{\"role\":\"user\","
+                              "\"content\":[{\"type\":\"document\",\"name\":\"sky.txt\","
+                              "\"text\":\"Air scatters short waves most. So the sky looks blue.\"},"
+                              "{\"type\":\"text\",\"text\":\"Why is the sky blue?\"}]}]}";
 
 int main(void) {
     membrane_t *m = NULL;

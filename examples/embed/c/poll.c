@@ -6,8 +6,10 @@
 
 #define CALLS 4
 
-static const char request[] = "{\"model\":\"builtin/extractive\",\"messages\":[{\"role\":\"user\",\"content\":"
-                              "\"Bees dance to show the way. How do bees talk?\"}]}";
+static const char request[] = "{\"model\":\"builtin/extractive\",\"messages\":[{\"role\":\"user\","
+                              "\"content\":[{\"type\":\"document\",\"name\":\"bees.txt\","
+                              "\"text\":\"Bees dance to show the way. They sleep at night.\"},{\"type\":\"text\","
+                              "\"text\":\"How do bees show the way?\"}]}]}";
 
 // All events that a call has now. 1 when it is over.
 static int drain(membrane_call *call) {

@@ -3,9 +3,10 @@
 #include <membrane/membrane.h>
 #include <stdio.h>
 
-static const char request[] =
-    "{\"model\":\"builtin/extractive\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":"
-    "\"Rust forms when iron meets water and air. Why does iron rust?\"}]}";
+static const char request[] = "{\"model\":\"builtin/extractive\",\"stream\":true,\"messages\":[{\"role\":\"user\","
+                              "\"content\":[{\"type\":\"document\",\"name\":\"rust.txt\","
+                              "\"text\":\"Iron meets water and air. Then it rusts.\"},{\"type\":\"text\","
+                              "\"text\":\"When does iron rust?\"}]}]}";
 
 int main(void) {
     membrane_t *m = NULL;

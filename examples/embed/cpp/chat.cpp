@@ -5,8 +5,9 @@
 
 int main() try {
     membrane::Handle m;
-    std::cout << m.text(membrane::prompt("Tides come from the pull of the moon. Why are there tides?",
-                                         "builtin/extractive"))
+    std::cout << m.text(R"({"model": "builtin/extractive", "messages": [{"role": "user", "content": [
+        {"type": "document", "name": "tides.txt", "text": "The moon pulls the sea. That makes the tides."},
+        {"type": "text", "text": "What makes the tides?"}]}]})")
               << '\n';
 } catch (const membrane::Error &error) {
     std::cerr << error.kind() << ": " << error.text() << '\n';

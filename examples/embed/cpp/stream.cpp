@@ -8,8 +8,10 @@ int main() try {
     membrane::Handle m;
     membrane::CallOptions options;
     options.deadline = 30s;
-    membrane::Call call = m.start(
-        membrane::prompt("Yeast makes the gas that lifts bread. Why does bread rise?", "builtin/extractive"), options);
+    membrane::Call call = m.start(R"({"model": "builtin/extractive", "messages": [{"role": "user", "content": [
+        {"type": "document", "name": "bread.txt", "text": "Yeast makes gas. The gas lifts the bread."},
+        {"type": "text", "text": "What lifts the bread?"}]}]})",
+                                  options);
     try {
         for (const membrane::Event &event : call)
             if (event.type() == MEMBRANE_EVENT_TEXT) std::cout << event.text() << std::flush;
