@@ -12,6 +12,8 @@ typedef enum {
     MB_ASK_CHAT,
     MB_ASK_COMPLETION,
     MB_ASK_EMBED,
+    MB_ASK_RERANK,
+    MB_ASK_COUNT_TOKENS,
     MB_ASK_MODELS,   // turn->json: [{"model","kind"?,"context_window"?,"bytes"?,"loaded"?,"capabilities"?:[…]}]
     MB_ASK_SHOW,     // turn->json: {"model","context_window"?,"capabilities"?,"raw":{…}}
     MB_ASK_LOADED,   // what is in memory now, as MODELS

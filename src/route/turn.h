@@ -84,7 +84,8 @@ void mb_turn_finish(mb_turn *turn, mb_finish finish, const char *raw);
 // Turns STOP into TOOL_CALLS if there are any. Called by adapters at the wire's end, harmless twice.
 int mb_turn_end(mb_turn *turn);
 int mb_turn_vector(mb_turn *turn, const mb_json *numbers); // one embedding; all have the same dimension
-int mb_turn_vector_base64(mb_turn *turn, const char *text, size_t len); // little-endian floats
+// The same from base64: little-endian floats, or one signed byte a number. Bad vectors are MEMBRANE_ERESPONSE.
+int mb_turn_vector_base64(mb_turn *turn, const char *text, size_t len, bool int8);
 void mb_turn_warn(mb_turn *turn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *mb_finish_name(mb_finish finish); // "stop", "length", "tool_calls", "content_filter", "error"; NULL for NONE
 

@@ -41,6 +41,7 @@ struct membrane {
     mb_host_provider *hosts;
     membrane_call *ready_first, *ready_last; // calls with events, in turn
     int ready_fd;                            // -1 until somebody asked
+    atomic_bool has_ready_fd;                // so that nobody locks for nothing
     // read-only after open
     membrane_options options; // for a reload; texts are copies
     mb_calls *calls;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// The table of wires.
+#include "route/adapter.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const mb_adapter *const ADAPTERS[] = {&mb_adapter_openai, &mb_adapter_ollama};
+
+const mb_adapter *mb_adapter_find(const char *name) {
+    for (size_t i = 0; name && i < MB_COUNT(ADAPTERS); i++)
+        if (strcmp(ADAPTERS[i]->name, name) == 0) return ADAPTERS[i];
+    return NULL;
+}

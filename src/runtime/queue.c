@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/queue.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+
+enum { BLOCK_ROOM = 3968, RESERVE_ROOM = sizeof(membrane_event) + 64, ALIGN = 16 };
+
+struct mb_block {
+    mb_block *next;
+    size_t room, used, at;
+    size_t events, bytes; // in it
+    bool has_content;
+    _Alignas(ALIGN) char data[];
+};
+
+int mb_queue_init(mb_queue *q) {
+    pthread_condattr_t attr;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->came, &attr);
+    pthread_condattr_destroy(&attr);
+    q->json = MB_BUF(2 * MB_LIMIT_RESPONSE);
+    q->reserve = mb_malloc(sizeof *q->reserve + RESERVE_ROOM);
+    return q->reserve ? 0 : MEMBRANE_ENOMEM;
+}
+
+static void free_blocks(mb_block *block) {
+    for (mb_block *next; block; block = next) {
+        next = block->next;
+        mb_free(block);
+    }
+}
+
+void mb_queue_free(mb_queue *q) {
+    free_blocks(q->first);
+    free_blocks(q->spare);
+    free_blocks(q->open);
+    mb_free(q->reserve);
+    free_blocks(q->taken);
+    mb_buf_free(&q->json);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->came);
+}
+
+static mb_block *new_block(mb_queue *q, size_t need) {
+    mb_block *block = NULL;
+    if (need <= BLOCK_ROOM) {
+        pthread_mutex_lock(&q->lock);
+        block = q->spare;
+        q->spare = NULL;
+        pthread_mutex_unlock(&q->lock);
+    }
+    if (!block) {
+        size_t room = need > BLOCK_ROOM ? need : BLOCK_ROOM;
+        block = mb_malloc(sizeof *block + room);
+        if (!block) return NULL;
+        block->room = room;
+    }
+    block->next = NULL;
+    block->used = block->at = block->events = block->bytes = 0;
+    block->has_content = false;
+    return block;
+}
+
+static bool is_content(int type) {
+    return type == MEMBRANE_EVENT_TEXT || type == MEMBRANE_EVENT_THINKING || type == MEMBRANE_EVENT_TOOL_CALL;
+}
+
+static void link_open(mb_queue *q) {
+    mb_block *block = q->open;
+    q->open = NULL;
+    pthread_mutex_lock(&q->lock);
+    if (q->last) q->last->next = block;
+    else q->first = block;
+    q->last = block;
+    bool wakes = q->sleeps;
+    q->sleeps = false;
+    pthread_mutex_unlock(&q->lock);
+    if (wakes) pthread_cond_signal(&q->came);
+}
+
+bool mb_queue_publish(mb_queue *q) {
+    if (!q->open || q->open->events == 0) return false;
+    link_open(q);
+    return true;
+}
+
+membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t len) {
+    size_t size = (sizeof(membrane_event) + len + 1 + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    mb_block *open = q->open;
+    // A block that begins without a part of the answer never gets one.
+    if (open && open->events && (open->room - open->used < size || (is_content(type) && !open->has_content))) {
+        link_open(q);
+        open = NULL;
+    }
+    if (open && open->room < size) {
+        mb_free(open);
+        q->open = open = NULL;
+    }
+    if (!open && !(q->open = open = new_block(q, size))) return NULL;
+    membrane_event *event = (membrane_event *)(void *)(open->data + open->used);
+    *event = (membrane_event){.type = (uint32_t)type, .size = (uint32_t)size, .len = len, .queue = q, .text = ""};
+    if (len) {
+        char *copy = (char *)(event + 1);
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+        event->text = copy;
+    }
+    open->used += size;
+    open->events++;
+    open->bytes += len;
+    open->has_content |= is_content(type);
+    atomic_fetch_add_explicit(&q->events, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&q->bytes, len, memory_order_relaxed);
+    return event;
+}
+
+void mb_queue_push_last(mb_queue *q, int type, const char *finish, const membrane_error *error) {
+    mb_queue_publish(q);
+    mb_free(q->open);
+    q->open = q->reserve;
+    q->reserve = NULL;
+    *q->open = (mb_block){.room = RESERVE_ROOM};
+    mb_queue_push(q, type, finish, finish ? strlen(finish) : 0)->error = error;
+}
+
+bool mb_queue_is_full(mb_queue *q) {
+    return atomic_load(&q->events) >= MB_LIMIT_QUEUE_EVENTS || atomic_load(&q->bytes) >= MB_LIMIT_QUEUE_BYTES;
+}
+
+static void uncount(mb_queue *q, const mb_block *block) {
+    atomic_fetch_sub(&q->events, block->events);
+    atomic_fetch_sub(&q->bytes, block->bytes);
+}
+
+bool mb_queue_take_back(mb_queue *q) {
+    mb_block *gone = NULL, **link;
+    pthread_mutex_lock(&q->lock);
+    bool handed = q->handed;
+    q->last = NULL;
+    for (link = &q->first; *link;) {
+        mb_block *block = *link;
+        if (!handed && block->has_content) {
+            *link = block->next;
+            block->next = gone;
+            gone = block;
+            uncount(q, block);
+        } else {
+            q->last = block;
+            link = &block->next;
+        }
+    }
+    pthread_mutex_unlock(&q->lock);
+    if (!handed && q->open) {
+        uncount(q, q->open);
+        mb_free(q->open);
+        q->open = NULL;
+    }
+    free_blocks(gone);
+    return !handed;
+}
+
+bool mb_queue_was_handed(mb_queue *q) {
+    pthread_mutex_lock(&q->lock);
+    bool handed = q->handed;
+    pthread_mutex_unlock(&q->lock);
+    return handed;
+}
+
+// ---- the caller's side -------------------------------------------------------------------------------------------------
+
+static struct timespec after_ms(int64_t ms) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
+    return t;
+}
+
+static mb_block *take_block(mb_queue *q, int64_t timeout_ms) {
+    struct timespec until;
+    int waited = 0;
+    mb_block *done = q->taken;
+    q->taken = NULL;
+    if (timeout_ms > 0) until = after_ms(timeout_ms);
+    pthread_mutex_lock(&q->lock);
+    if (done && done->room == BLOCK_ROOM && !q->spare) q->spare = done, done = NULL;
+    while (!q->first && timeout_ms != 0 && waited != ETIMEDOUT) {
+        q->sleeps = true;
+        waited = timeout_ms < 0 ? pthread_cond_wait(&q->came, &q->lock) : pthread_cond_timedwait(&q->came, &q->lock, &until);
+    }
+    q->sleeps = false;
+    mb_block *block = q->first;
+    if (block) {
+        q->first = block->next;
+        if (!q->first) q->last = NULL;
+        q->handed |= block->has_content;
+        block->next = NULL;
+        uncount(q, block);
+    }
+    pthread_mutex_unlock(&q->lock);
+    mb_free(done);
+    return block;
+}
+
+int mb_queue_next(mb_queue *q, int64_t timeout_ms, const membrane_event **ret, bool *ret_drained) {
+    if (q->ended) return MEMBRANE_EDONE;
+    *ret_drained = false;
+    if (!q->taken || q->taken->at == q->taken->used) {
+        q->taken = take_block(q, timeout_ms);
+        if (!q->taken) return MEMBRANE_EAGAIN;
+        *ret_drained = true;
+    }
+    const membrane_event *event = (const membrane_event *)(const void *)(q->taken->data + q->taken->at);
+    q->taken->at += event->size;
+    q->ended = event->type == MEMBRANE_EVENT_DONE || event->type == MEMBRANE_EVENT_ERROR;
+    *ret = event;
+    return 0;
+}
+
+void mb_queue_unread(mb_queue *q, const membrane_event *event) {
+    q->taken->at -= event->size;
+    q->ended = false;
+}
+
+bool mb_queue_has_more(mb_queue *q) {
+    if (q->ended) return false;
+    return (q->taken && q->taken->at < q->taken->used) || mb_queue_has_published(q);
+}
+
+bool mb_queue_has_published(mb_queue *q) {
+    pthread_mutex_lock(&q->lock);
+    bool more = q->first != NULL;
+    pthread_mutex_unlock(&q->lock);
+    return more;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// The events of one call on their way from the I/O thread to the caller. The I/O thread fills a block of its own and
+// publishes it once a received piece is decoded: one lock and at most one wake-up a block. The caller takes a block at a
+// time and reads it without a lock.
+//
+//     I/O thread: open block ──publish──▶ first … last (under the lock) ──take──▶ taken block: the caller
+//
+// A block either holds no part of the answer or begins with one, so that "was something handed out?" is exact.
+#ifndef MB_RUNTIME_QUEUE_H
+#define MB_RUNTIME_QUEUE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "membrane/event.h"
+#include "route/turn.h"
+
+typedef struct mb_block mb_block;
+
+struct membrane_event {
+    uint32_t type;
+    uint32_t size;        // of the record with its text
+    uint32_t number;      // ATTEMPT: from 1
+    bool flag;            // TOOL_CALL: whole; USAGE: exact
+    const char *text;     // lies behind the record
+    size_t len;
+    const char *name, *id; // TOOL_CALL; ATTEMPT: provider, model
+    const char *engine, *reason;
+    mb_usage usage;
+    const membrane_error *error;
+    struct mb_queue *queue;
+};
+
+typedef struct mb_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t came;
+    mb_block *first, *last, *spare; // under the lock
+    bool sleeps, handed;            // under the lock
+    atomic_size_t events, bytes;    // published or open, not yet taken
+    mb_block *open;                 // the I/O thread's
+    mb_block *reserve;              // the I/O thread's, for the terminal event
+    mb_block *taken;                // the caller's
+    bool ended;                     // the caller's: the terminal event was given
+    mb_buf json;                    // the caller's: of the event given last
+} mb_queue;
+
+int mb_queue_init(mb_queue *q); // 0 or MEMBRANE_ENOMEM
+void mb_queue_free(mb_queue *q);
+
+// I/O thread. A record with room for len bytes of text, which are copied; NULL: out of memory.
+membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t len);
+// The terminal event, in memory that was taken at the start: it cannot fail.
+void mb_queue_push_last(mb_queue *q, int type, const char *finish, const membrane_error *error);
+bool mb_queue_publish(mb_queue *q);  // makes the open block visible and wakes the caller; false: there was nothing
+bool mb_queue_is_full(mb_queue *q);
+// Forgets what of the answer nobody has been given; false (and nothing is forgotten) if something was.
+bool mb_queue_take_back(mb_queue *q);
+bool mb_queue_was_handed(mb_queue *q);
+
+// Caller. The next event, waiting at most timeout_ms; MEMBRANE_EAGAIN, MEMBRANE_EDONE. *ret_drained: a block was taken.
+int mb_queue_next(mb_queue *q, int64_t timeout_ms, const membrane_event **ret, bool *ret_drained);
+void mb_queue_unread(mb_queue *q, const membrane_event *event); // gives the event just taken once more
+bool mb_queue_has_more(mb_queue *q);      // the caller's thread
+bool mb_queue_has_published(mb_queue *q); // any thread
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// From the model's name to the list of targets: a logical name of the configuration wins over provider/model, which is
+// split at its first slash; a bare name that is neither is not found. Without a name: MEMBRANE_MODEL, the logical model
+// "default", the first logical model, the first configured provider; else what discovery finds.
+#include <string.h>
+
+#include "base/alloc.h"
+#include "runtime/call.h"
+
+int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const char *name, size_t len,
+                        const mb_provider **ret, membrane_error **err) {
+    const mb_provider *provider = mb_config_provider(config, name, len);
+    const mb_host_provider *host = !provider || provider->implicit ? mb_handle_host(m, name, len) : NULL;
+    if (host) {
+        static const mb_quirks host_quirks = {.kind = "host", .wire = "host", .local = true};
+        mb_provider *made = mb_arena_zalloc(arena, sizeof *made);
+        if (!made) return mb_error_no_memory(err);
+        *made = (mb_provider){.name = host->name, .quirks = &host_quirks, .local = host->table.local,
+                              .host = &host->table, .host_user = host->user};
+        provider = made;
+    }
+    *ret = provider;
+    if (provider) return 0;
+    const char *names[64];
+    size_t count = 0;
+    char wanted[MB_LIMIT_NAME + 1] = "";
+    memcpy(wanted, name, len < MB_LIMIT_NAME ? len : MB_LIMIT_NAME);
+    for (size_t i = 0; i < config->provider_count && count < MB_COUNT(names); i++) names[count++] = config->providers[i].name;
+    const char *nearest = mb_config_nearest(wanted, names, count);
+    int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no provider \"%s\"%s%s%s", wanted,
+                            nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
+    if (err) mb_error_hint(*err, "name it under providers: in the configuration; membrane providers lists those there are");
+    return code;
+}
+
+static const char *why_passed_over(const membrane_call *call, const mb_target *t, size_t index, const char *via) {
+    if ((call->flags & MEMBRANE_CALL_LOCAL_ONLY) && !t->provider->local) return "not local";
+    if ((call->flags & MEMBRANE_CALL_NO_FALLBACK) && index > 0) return "no fallback wanted";
+    size_t name_len = strlen(t->provider->name);
+    for (const char *at = via; at && *at;) {
+        at += strspn(at, " ,");
+        size_t len = strcspn(at, ",");
+        while (len && at[len - 1] == ' ') len--;
+        if (len == name_len && memcmp(at, t->provider->name, len) == 0) return "named in via";
+        at += strcspn(at, ",");
+    }
+    return NULL;
+}
+
+int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, int retries, membrane_error **err) {
+    const char *via = mb_json_get_str(call->request, "via");
+    mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
+    mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
+    if (!route || !memory) return mb_error_no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        const mb_provider *p = targets[i].provider;
+        route[i] = (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i, via)};
+    }
+    call->targets = targets;
+    call->route_targets = route;
+    call->route = (mb_route){.targets = route, .memory = memory, .count = count, .retries = retries};
+    return 0;
+}
+
+static int one_target(membrane_call *call, const mb_provider *provider, const char *model, const char *because,
+                      membrane_error **err) {
+    mb_target *target = mb_arena_alloc(&call->arena, sizeof *target);
+    const char *copy = mb_arena_strdup(&call->arena, model);
+    if (!target || !copy) return mb_error_no_memory(err);
+    *target = (mb_target){provider, copy, MB_GROUP_MAIN};
+    call->chosen_because = because;
+    return mb_resolve_set(call, target, 1, MB_RETRIES, err);
+}
+
+static int logical(membrane_call *call, const mb_model *model, const char *because, membrane_error **err) {
+    call->chosen_because = because;
+    return mb_resolve_set(call, model->targets, model->target_count, model->retries, err);
+}
+
+static int without_name(membrane_call *call, membrane_error **err) {
+    const mb_config *config = call->config;
+    const mb_model *model = mb_config_model(config, "default");
+    if (model) return logical(call, model, "the logical model \"default\"", err);
+    if (config->model_count) return logical(call, &config->models[0], "the first logical model of the configuration", err);
+    for (size_t i = 0; i < config->provider_count; i++) {
+        const mb_provider *p = &config->providers[i];
+        if (p->implicit || !p->quirks->default_model) continue;
+        return one_target(call, p, p->quirks->default_model, "the first configured provider and its usual model", err);
+    }
+    bool has_configured = config->provider_count && !config->providers[0].implicit;
+    if (config->discovers || has_configured) {
+        call->discovers = true; // asks the configured ones, or the usual ports, for a model
+        return 0;
+    }
+    return one_target(call, mb_config_provider(config, "builtin", 7), "extractive", "nothing is configured", err);
+}
+
+int mb_resolve(membrane_call *call, const char *name, membrane_error **err) {
+    bool is_said = name != NULL;
+    if (!name) name = call->config->default_model;
+    if (!name) return without_name(call, err);
+    const char *because = is_said ? "named in the request" : "MEMBRANE_MODEL";
+    const mb_model *model = mb_config_model(call->config, name);
+    const mb_provider *provider;
+    if (model) return logical(call, model, because, err);
+    const char *slash = strchr(name, '/');
+    if (!slash || !slash[1] || slash == name) {
+        int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"", name);
+        if (err) mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration", name);
+        return code;
+    }
+    int code = mb_resolve_provider(call->m, call->config, &call->arena, name, (size_t)(slash - name), &provider, err);
+    if (code) return code;
+    if (strcmp(provider->name, "builtin") == 0 && !provider->adapter && strcmp(slash + 1, "extractive") != 0)
+        return mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no model \"%s\": the built-in one is builtin/extractive", name);
+    return one_target(call, provider, slash + 1, because, err);
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+// The I/O side of a call: ask the router, try the target, tell the router how it ended, until one answered or there is
+// nothing left. Everything here runs on the I/O thread.
+//
+//     start ─▶ (discover) ─▶ step ─▶ attempt ─▶ attempt_done ─▶ over (DONE)
+//                             ▲  │                  │
+//                             │  └─▶ over (ERROR)   │ failed, nothing handed out
+//                             └──── wait ◀──────────┘
+#include <stddef.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "route/classify.h"
+#include "route/extractive.h"
+#include "runtime/answer.h"
+#include "runtime/call.h"
+#include "runtime/discover.h"
+#include "runtime/ready.h"
+
+#define CALL_OF(pointer, member) ((membrane_call *)((char *)(pointer)-offsetof(membrane_call, member)))
+
+// ---- what the turn pours out ---------------------------------------------------------------------------------------------
+
+static int pour(membrane_call *call, int type, const char *text, size_t len) {
+    if (!call->first_ms) call->first_ms = mb_now_ms();
+    return mb_queue_push(&call->queue, type, text, len) ? 0 : MEMBRANE_ENOMEM;
+}
+
+static int pour_text(void *user, const char *text, size_t len) { return pour(user, MEMBRANE_EVENT_TEXT, text, len); }
+
+static int pour_thinking(void *user, const char *text, size_t len) {
+    return pour(user, MEMBRANE_EVENT_THINKING, text, len);
+}
+
+static int pour_tool_call(void *user, const mb_tool_call *tool) {
+    membrane_call *call = user;
+    if (!call->first_ms) call->first_ms = mb_now_ms();
+    membrane_event *event = mb_queue_push(&call->queue, MEMBRANE_EVENT_TOOL_CALL, mb_buf_text(&tool->arguments), tool->arguments.len);
+    if (!event) return MEMBRANE_ENOMEM;
+    event->id = tool->id; // both live as long as the turn, which lives as long as the call once they were handed out
+    event->name = tool->name;
+    event->flag = tool->whole;
+    return 0;
+}
+
+mb_turn_sink mb_run_sink(membrane_call *call) {
+    return (mb_turn_sink){call, pour_text, pour_thinking, pour_tool_call};
+}
+
+void mb_run_flush(membrane_call *call) {
+    if (mb_queue_publish(&call->queue)) mb_ready_mark(call);
+}
+
+static void on_progress(void *user) { mb_run_flush(user); }
+
+static bool on_is_full(void *user) {
+    membrane_call *call = user;
+    if (!mb_queue_is_full(&call->queue)) return false;
+    atomic_store(&call->paused, true);
+    if (mb_queue_is_full(&call->queue)) return true;
+    atomic_store(&call->paused, false); // the caller took something meanwhile and may not have seen the pause
+    return false;
+}
+
+void mb_run_resume(mb_task *task) {
+    membrane_call *call = CALL_OF(task, resume_task);
+    atomic_store(&call->resume_posted, false);
+    atomic_store(&call->paused, false);
+    if (!call->is_over) mb_exchange_resume(&call->exchange);
+    mb_call_unref(call);
+}
+
+// ---- the end -----------------------------------------------------------------------------------------------------------
+
+static void unlink_call(membrane_call *call) {
+    if (call->prev) call->prev->next = call->next;
+    else call->m->first_call = call->next;
+    if (call->next) call->next->prev = call->prev;
+    call->next = call->prev = NULL;
+}
+
+static void log_row(membrane_call *call) {
+    mb_buf attempts = MB_BUF(1 << 20);
+    mb_jw w = mb_jw_to(&attempts);
+    const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
+    const mb_usage *u = &call->turn.usage;
+    int code = membrane_error_code(call->error);
+    mb_render_attempts(&w, call);
+    mb_call_row row = {
+        .ts_ms = call->start_wall_ms,
+        .request_id = call->request_id,
+        .session = call->session,
+        .provider = last ? last->target->provider->name : NULL,
+        .model = last ? last->target->model : NULL,
+        .outcome = code == 0 ? "ok" : code == MEMBRANE_ECANCELLED ? "cancelled" : "error",
+        .kind = code ? membrane_status_kind(code) : NULL,
+        .message = code ? membrane_error_message(call->error) : NULL,
+        .attempts = mb_buf_text(&attempts),
+        .input = u->input, .cached = u->cached, .output = u->output, .reasoning = u->reasoning,
+        .exact = mb_usage_is_exact(call),
+        .cost_usd_micros = last && strcmp(last->target->provider->quirks->kind, "builtin") == 0 ? 0 : -1,
+        .latency_ms = call->end_ms - call->start_ms,
+        .first_token_ms = call->first_ms ? call->first_ms - call->start_ms : -1,
+        .prompt = call->logs_prompt ? call->request_text : NULL,
+        .answer = call->logs_prompt ? mb_buf_text(&call->turn.text) : NULL,
+    };
+    mb_calls_add(call->m->calls, &row);
+    if (mb_records_wants(call->m->records, code ? MB_LEVEL_WARN : MB_LEVEL_INFO))
+        mb_records_add(call->m->records, &(mb_record){code ? MB_LEVEL_WARN : MB_LEVEL_INFO, code ? row.message : "call",
+                                                      call->request_id, call->session, row.provider, row.model, code ? row.kind : "ok",
+                                                      u->output, row.latency_ms});
+    mb_buf_free(&attempts);
+}
+
+// The terminal event. A call that cannot even allocate that has one ready: its own memory was taken at the start.
+static void over(membrane_call *call, membrane_error *error) {
+    mb_turn *turn = &call->turn;
+    if (call->is_over) {
+        membrane_error_free(error);
+        return;
+    }
+    call->is_over = true;
+    call->error = error;
+    call->end_ms = mb_now_ms();
+    mb_io_timer_clear(call->m->io, &call->deadline_timer);
+    mb_io_timer_clear(call->m->io, &call->wait_timer);
+    mb_exchange_free(&call->exchange);
+    mb_host_cancel(call);
+    if (error && !mb_error_is_static(error)) {
+        mb_error_field(error, &error->request_id, call->request_id);
+        if (turn->text.len) mb_error_field(error, &error->partial, mb_buf_text(&turn->text));
+    }
+    if (call->has_turn && (turn->usage.input >= 0 || turn->usage.output >= 0)) {
+        membrane_event *usage = mb_queue_push(&call->queue, MEMBRANE_EVENT_USAGE, NULL, 0);
+        if (usage) usage->usage = turn->usage, usage->flag = mb_usage_is_exact(call);
+    }
+    const char *finish = error ? "error" : mb_finish_name(turn->finish ? turn->finish : MB_FINISH_STOP);
+    mb_queue_push_last(&call->queue, error ? MEMBRANE_EVENT_ERROR : MEMBRANE_EVENT_DONE, finish, error);
+    log_row(call);
+    unlink_call(call);
+    mb_run_flush(call);
+    mb_call_unref(call);
+}
+
+static void fail(membrane_call *call, int code, const char *text, const char *phase) {
+    membrane_error *error = NULL;
+    mb_error_set(&error, code, "%s", text);
+    if (!mb_error_is_static(error)) error->phase = phase;
+    over(call, error);
+}
+
+static void end_attempt(membrane_call *call, int code, int status) {
+    if (!call->attempt_count) return;
+    mb_attempt *a = &call->attempts[call->attempt_count - 1];
+    if (a->end_ms) return;
+    a->code = code;
+    a->status = status;
+    a->end_ms = mb_now_ms();
+}
+
+void mb_run_cancel(mb_task *task) {
+    membrane_call *call = CALL_OF(task, cancel_task);
+    if (!call->is_over) {
+        end_attempt(call, MEMBRANE_ECANCELLED, 0);
+        fail(call, MEMBRANE_ECANCELLED, "the caller cancelled the call", NULL);
+    }
+    mb_call_unref(call);
+}
+
+void mb_run_cancel_all(membrane_t *m, int code) {
+    while (m->first_call) {
+        end_attempt(m->first_call, code, 0);
+        fail(m->first_call, code, "the library is closing", NULL);
+    }
+}
+
+static void deadline_fired(mb_timer *timer) {
+    membrane_call *call = CALL_OF(timer, deadline_timer);
+    membrane_error *error = NULL;
+    end_attempt(call, MEMBRANE_ETIMEOUT, 0);
+    mb_error_set(&error, MEMBRANE_ETIMEOUT, "the call's deadline of %lld ms has passed%s%s",
+                 (long long)(call->route.deadline_ms - call->start_ms), call->last_error ? "; before that: " : "",
+                 call->last_error ? membrane_error_message(call->last_error) : "");
+    if (!mb_error_is_static(error)) {
+        error->phase = "total";
+        error->cause = call->last_error;
+        call->last_error = NULL;
+    }
+    over(call, error);
+}
+
+// ---- one attempt -------------------------------------------------------------------------------------------------------
+
+static void succeeded(membrane_call *call) {
+    membrane_error *error = NULL;
+    end_attempt(call, 0, 0);
+    if (mb_answer_check(call, &error) == 0) {
+        over(call, NULL);
+        return;
+    }
+    call->attempts[call->attempt_count - 1].code = membrane_error_code(error);
+    over(call, error);
+}
+
+static void redact(membrane_call *call, const mb_target *target, membrane_error *error) {
+    const mb_provider *p = target->provider;
+    for (int k = 0; k < p->key_count; k++) mb_answer_redact(error, p->keys[k]);
+    (void)call;
+}
+
+void mb_run_attempt_done(void *user, int code, membrane_error *error) {
+    membrane_call *call = user;
+    if (code == 0) {
+        succeeded(call);
+        return;
+    }
+    mb_attempt *a = &call->attempts[call->attempt_count - 1];
+    if (!error) mb_error_set(&error, code, "%s: %s", a->target->provider->name, membrane_status_text(code));
+    redact(call, a->target, error);
+    end_attempt(call, code, membrane_error_http_status(error));
+    membrane_error_free(call->last_error);
+    call->last_error = error;
+    // What was queued and not handed out is as if it had never been said.
+    bool handed = !mb_queue_take_back(&call->queue);
+    mb_route_failure failure = {(size_t)(a->target - call->targets), code, membrane_error_retry_after_ms(error), mb_is_loading(error), handed};
+    if (!handed) call->first_ms = 0;
+    mb_run_step(call, &failure);
+}
+
+static int64_t first_of(int64_t a, int64_t b, int64_t c) { return a ? a : b ? b : c; }
+
+static int send(membrane_call *call, const mb_target *target, int key, membrane_error **err) {
+    const mb_provider *p = target->provider;
+    mb_exchange_plan plan = {
+        .provider = p,
+        .key = key,
+        .ask = {.kind = call->kind, .request = call->request, .provider = p->name, .model = target->model,
+                .base_url = p->base_url, .quirks = p->quirks, .stream = call->stream, .warnings = &call->warnings},
+        .extra_headers = call->extra_headers,
+        .connect_ms = first_of(call->connect_ms, p->connect_ms, MB_TIME_CONNECT),
+        .first_token_ms = first_of(call->first_token_ms, p->first_token_ms, p->local ? MB_TIME_FIRST_TOKEN_LOCAL : MB_TIME_FIRST_TOKEN),
+        .idle_ms = first_of(call->idle_ms, p->idle_ms, MB_TIME_IDLE),
+        .total_ms = p->total_ms,
+        .turn = &call->turn,
+        .is_full = on_is_full,
+        .progress = on_progress,
+        .done = mb_run_attempt_done,
+        .user = call,
+    };
+    mb_exchange_free(&call->exchange);
+    mb_buf_reset(&call->warnings);
+    return mb_exchange_start(&call->exchange, &call->m->room, &plan, err);
+}
+
+static int missing_key(const mb_provider *p, membrane_error **err) {
+    const char *ref = p->key_refs && p->key_refs[0] ? p->key_refs[0] : p->quirks->key_env;
+    int code = mb_error_set(err, MEMBRANE_EAUTH, "%s: no key: %s is not set", p->name, ref ? ref : "api_key");
+    if (ref && strncmp(ref, "env:", 4) == 0) mb_error_hint(*err, "export %s=…", ref + 4);
+    return code;
+}
+
+static void attempt(membrane_call *call, size_t index, int key, const char *reason) {
+    const mb_target *target = &call->targets[index];
+    const mb_provider *p = target->provider;
+    membrane_error *error = NULL;
+    int code;
+    if (call->attempt_count == MB_LIMIT_ATTEMPTS) {
+        over(call, call->last_error);
+        call->last_error = NULL;
+        return;
+    }
+    call->attempts[call->attempt_count++] = (mb_attempt){.target = target, .key = key, .start_ms = mb_now_ms(), .reason = reason};
+    if (call->has_turn) mb_turn_free(&call->turn);
+    mb_turn_init(&call->turn, mb_run_sink(call));
+    call->has_turn = true;
+    membrane_event *event = mb_queue_push(&call->queue, MEMBRANE_EVENT_ATTEMPT, NULL, 0);
+    if (event) {
+        event->name = p->name;
+        event->id = target->model;
+        event->engine = p->quirks->kind;
+        event->reason = reason;
+        event->number = (uint32_t)call->attempt_count;
+    }
+    if (p->host) code = mb_host_start(call, p, target->model, &error);
+    else if (!p->adapter) code = mb_extractive_answer(call->request, &call->turn, &error);
+    else code = p->key_missing && p->key_count == 0 ? missing_key(p, &error) : send(call, target, key, &error);
+    mb_run_flush(call);
+    if (code || (!p->host && !p->adapter)) mb_run_attempt_done(call, code, error);
+}
+
+static void wait_fired(mb_timer *timer) {
+    membrane_call *call = CALL_OF(timer, wait_timer);
+    attempt(call, call->next_target, call->next_key, call->next_reason);
+}
+
+static void nothing_left(membrane_call *call) {
+    if (call->last_error) {
+        membrane_error *error = call->last_error;
+        call->last_error = NULL;
+        over(call, error);
+        return;
+    }
+    const char *why = call->route.count ? call->route.targets[0].passed_over : NULL;
+    membrane_error *error = NULL;
+    mb_error_set(&error, MEMBRANE_ENOTARGET, "no target may be tried%s%s%s", why ? " (the first one: " : "", why ? why : "", why ? ")" : "");
+    over(call, error);
+}
+
+void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
+    int64_t now = mb_now_ms();
+    mb_route_decision d = mb_route_next(&call->route, failure, now, mb_rng_unit(&call->m->rng));
+    if (d.what == MB_ROUTE_FAIL) {
+        nothing_left(call);
+        return;
+    }
+    if (!failure && call->chosen_because) d.reason = call->chosen_because;
+    if (d.at_ms <= now) {
+        attempt(call, d.target, d.key, d.reason);
+        return;
+    }
+    call->next_target = d.target;
+    call->next_key = d.key;
+    call->next_reason = d.reason;
+    mb_io_timer_set(call->m->io, &call->wait_timer, d.at_ms);
+}
+
+// ---- the start ---------------------------------------------------------------------------------------------------------
+
+static void set_deadlines(membrane_call *call) {
+    int64_t total = call->deadline_ms ? call->deadline_ms : MB_TIME_TOTAL;
+    int64_t loading = first_of(call->first_token_ms, 0, MB_TIME_FIRST_TOKEN_LOCAL);
+    call->route.deadline_ms = call->start_ms + total;
+    call->route.loading_until_ms = call->start_ms + (loading < total ? loading : total);
+    mb_io_timer_set(call->m->io, &call->deadline_timer, call->route.deadline_ms);
+}
+
+static void on_discovered(void *user, int code, membrane_error *error) {
+    membrane_call *call = user;
+    if (call->is_over) {
+        membrane_error_free(error);
+    } else if (code) {
+        over(call, error);
+    } else {
+        set_deadlines(call);
+        mb_run_step(call, NULL);
+    }
+    mb_call_unref(call);
+}
+
+void mb_run_start(mb_task *task) {
+    membrane_call *call = CALL_OF(task, start_task);
+    membrane_t *m = call->m;
+    call->next = m->first_call;
+    if (call->next) call->next->prev = call;
+    m->first_call = call;
+    call->is_started = true;
+    call->start_ms = mb_now_ms();
+    call->deadline_timer.fire = deadline_fired;
+    call->wait_timer.fire = wait_fired;
+    set_deadlines(call);
+    if (call->discovers) mb_discover(mb_call_ref(call), on_discovered);
+    else mb_run_step(call, NULL);
+}
