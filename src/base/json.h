@@ -95,7 +95,10 @@ typedef struct mb_jw {
     bool comma; // the next value or key is not the first of its container
 } mb_jw;
 
-static inline mb_jw mb_jw_to(mb_buf *out) { return (mb_jw){out, false}; }
+static inline mb_jw mb_jw_to(mb_buf *out) {
+    mb_jw w = {out, false};
+    return w;
+}
 void mb_jw_object(mb_jw *w);
 void mb_jw_end_object(mb_jw *w);
 void mb_jw_array(mb_jw *w);
