@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// YAML into the same tree as JSON, every node with its line: libyaml's events; plain scalars are null, true and false as
-// YAML 1.2's core schema spells them (null, ~ and nothing; true, True, TRUE), numbers as JSON writes them, and
-// text otherwise (no, on, 007 and 1_000 are text). Anchors and aliases within bounds (a document may not grow past
+// YAML into the same tree as JSON, every node with its line: libyaml's events; plain scalars are null, true and false
+// as YAML 1.2's core schema spells them (null, ~ and nothing; true, True, TRUE), numbers as JSON writes them, and text
+// otherwise (no, on, 007 and 1_000 are text). Anchors and aliases within bounds (a document may not grow past
 // MB_LIMIT_YAML_NODES), no tags but the core ones, one document. A key is text; one that stands twice is an error.
 #ifndef MB_BASE_YAML_H
 #define MB_BASE_YAML_H
