@@ -20,7 +20,6 @@
 typedef struct told {
     const char *message, *type, *code, *request_id, *param;
     int status; // the status inside the body, 0 without
-    char code_text[16];
 } told;
 
 // ---- what the body says --------------------------------------------------------------------------------------------
@@ -78,14 +77,22 @@ static told read_body(const mb_json *root) {
 
 // ---- the verdict ---------------------------------------------------------------------------------------------------
 
+static bool opens_quote(const char *text, const char *p) {
+    if (*p == '"' || *p == '`') return true;
+    return *p == '\'' && (p == text || !isalnum((unsigned char)p[-1])); // else an apostrophe
+}
+
 // The message in small letters, without quotations too long to be names.
 static void phrase_of(const char *message, char out[PHRASE_MAX]) {
     size_t n = 0;
+    const char *plain = message; // inside a short quotation nothing opens another
     for (const char *p = message; *p && n + 1 < PHRASE_MAX; p++) {
         out[n++] = (char)tolower((unsigned char)*p);
-        if (*p != '"' && *p != '`' && (*p != '\'' || (p > message && isalnum((unsigned char)p[-1])))) continue;
+        if (p < plain || !opens_quote(message, p)) continue;
         const char *close = strchr(p + 1, *p);
-        if (close && close - p > QUOTE_MAX) p = close - 1;
+        if (!close) continue;
+        if (close - p > QUOTE_MAX) p = close;
+        plain = close + 1;
     }
     out[n] = '\0';
 }
@@ -147,19 +154,24 @@ static int verdict(const told *t, int status) {
 }
 
 static void add_hint(membrane_error *e, int code, int status) {
-    if (code == MEMBRANE_EAUTH) mb_error_hint(e, "check the provider's key");
-    else if (code == MEMBRANE_EMODEL && status == 404) mb_error_hint(e, "check the model's name, and the path of base_url");
-    else if (code == MEMBRANE_ECONTEXT) mb_error_hint(e, "shorten the prompt, or use a model with a larger context window");
+    if (code == MEMBRANE_EAUTH)
+        mb_error_hint(e, "check the provider's key");
+    else if (code == MEMBRANE_EMODEL && status == 404)
+        mb_error_hint(e, "check the model's name, and the path of base_url");
+    else if (code == MEMBRANE_ECONTEXT)
+        mb_error_hint(e, "shorten the prompt, or use a model with a larger context window");
 }
 
-static int make_error(const char *engine, const char *provider, int status, const told *t, const char *header_request_id,
-                      int64_t retry_after_ms, membrane_error **err) {
+static int make_error(const char *engine, const char *provider, int status, const told *t,
+                      const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
     int inner = status >= 200 && status < 300 && t->status ? t->status : status;
     int code = verdict(t, inner);
     const char *words = t->message ? t->message : t->code ? t->code : t->type ? t->type : "no explanation";
     membrane_error *e = NULL;
-    if (strcmp(engine, provider) == 0) mb_error_set(&e, code, "%s: %s (HTTP %d)", provider, words, inner);
-    else mb_error_set(&e, code, "%s (%s): %s (HTTP %d)", provider, engine, words, inner);
+    if (strcmp(engine, provider) == 0)
+        mb_error_set(&e, code, "%s: %s (HTTP %d)", provider, words, inner);
+    else
+        mb_error_set(&e, code, "%s (%s): %s (HTTP %d)", provider, engine, words, inner);
     if (e && !mb_error_is_static(e)) {
         e->http_status = inner;
         e->retry_after_ms = retry_after_ms;
@@ -246,8 +258,8 @@ static bool read_date(const char *text, int64_t *ret_ms) {
     const char *comma = strchr(text, ',');
     int year, fields;
     if (comma) {
-        fields = sscanf(comma + 1, " %2d%*1[ -]%3[A-Za-z]%*1[ -]%4d %2d:%2d:%2d", &tm.tm_mday, month, &year, &tm.tm_hour,
-                        &tm.tm_min, &tm.tm_sec);
+        fields = sscanf(comma + 1, " %2d%*1[ -]%3[A-Za-z]%*1[ -]%4d %2d:%2d:%2d", &tm.tm_mday, month, &year,
+                        &tm.tm_hour, &tm.tm_min, &tm.tm_sec);
     } else {
         fields = sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d", month, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
                         &tm.tm_sec, &year);

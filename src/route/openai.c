@@ -54,8 +54,10 @@ static void normalise(mb_usage *u, int64_t total) {
     if (u->input < 0 || u->output < 0 || total < 0) return;
     int64_t said = total - u->input - u->output;
     if (said <= 0) return;
-    if (u->reasoning > 0 && said == u->reasoning) u->output += u->reasoning;
-    else if (u->cached > 0 && said == u->cached) u->input += u->cached;
+    if (u->reasoning > 0 && said == u->reasoning)
+        u->output += u->reasoning;
+    else if (u->cached > 0 && said == u->cached)
+        u->input += u->cached;
 }
 
 static void take_usage(mb_turn *turn, const mb_json *usage) {
@@ -85,14 +87,22 @@ static mb_finish finish_of(const char *word) {
         const char *word;
         mb_finish finish;
     } WORDS[] = {
-        {"stop", MB_FINISH_STOP},           {"length", MB_FINISH_LENGTH},
-        {"tool_calls", MB_FINISH_TOOL_CALLS}, {"content_filter", MB_FINISH_CONTENT_FILTER},
-        {"function_call", MB_FINISH_TOOL_CALLS}, {"eos", MB_FINISH_STOP},
-        {"eos_token", MB_FINISH_STOP},      {"stop_sequence", MB_FINISH_STOP},
-        {"end_turn", MB_FINISH_STOP},       {"complete", MB_FINISH_STOP},
-        {"max_tokens", MB_FINISH_LENGTH},   {"model_length", MB_FINISH_LENGTH},
-        {"tool_use", MB_FINISH_TOOL_CALLS}, {"tool_call", MB_FINISH_TOOL_CALLS},
-        {"safety", MB_FINISH_CONTENT_FILTER}, {"refusal", MB_FINISH_CONTENT_FILTER},
+        {"stop", MB_FINISH_STOP},
+        {"length", MB_FINISH_LENGTH},
+        {"tool_calls", MB_FINISH_TOOL_CALLS},
+        {"content_filter", MB_FINISH_CONTENT_FILTER},
+        {"function_call", MB_FINISH_TOOL_CALLS},
+        {"eos", MB_FINISH_STOP},
+        {"eos_token", MB_FINISH_STOP},
+        {"stop_sequence", MB_FINISH_STOP},
+        {"end_turn", MB_FINISH_STOP},
+        {"complete", MB_FINISH_STOP},
+        {"max_tokens", MB_FINISH_LENGTH},
+        {"model_length", MB_FINISH_LENGTH},
+        {"tool_use", MB_FINISH_TOOL_CALLS},
+        {"tool_call", MB_FINISH_TOOL_CALLS},
+        {"safety", MB_FINISH_CONTENT_FILTER},
+        {"refusal", MB_FINISH_CONTENT_FILTER},
         {"error", MB_FINISH_ERROR},
     };
     for (size_t i = 0; i < MB_COUNT(WORDS); i++)
@@ -146,7 +156,8 @@ static int take_content(mb_turn *turn, const mb_json *content) {
         const mb_json *part = &content->children[i], *text = mb_json_get(part, "text");
         if (mb_json_str_is(mb_json_get(part, "type"), "thinking"))
             status = take_thinking_part(turn, mb_json_get(part, "thinking"));
-        else if (mb_json_is(text, MB_JSON_STRING)) status = mb_turn_text(turn, text->str, text->len);
+        else if (mb_json_is(text, MB_JSON_STRING))
+            status = mb_turn_text(turn, text->str, text->len);
     }
     return status;
 }
@@ -223,8 +234,8 @@ static int take_function_call(mb_decode *d, const mb_json *call) {
 }
 
 static bool is_unremarkable(const mb_json *member) { // fields that nobody wants back
-    static const char *const KEYS[] = {"role",    "annotations",    "audio",     "index",     "channel",   "executed_tools",
-                                       "name",    "citations",      "images",    "token_ids", "stop_reason"};
+    static const char *const KEYS[] = {"role", "annotations", "audio",  "index",     "channel",    "executed_tools",
+                                       "name", "citations",   "images", "token_ids", "stop_reason"};
     for (size_t i = 0; i < MB_COUNT(KEYS); i++)
         if (strcmp(KEYS[i], member->key) == 0) return true;
     return false;
@@ -237,14 +248,22 @@ typedef struct pieces {
 static int sort_members(mb_decode *d, const mb_json *delta, pieces *p) {
     int status = 0;
     for (const mb_json *m = delta->children, *end = m + delta->count; m < end && status == 0; m++) {
-        if (IS(m, "content")) p->content = m;
-        else if (m->type == MB_JSON_NULL || IS(m, "role")) continue;
-        else if (IS(m, "reasoning_content")) p->reasoning_content = m;
-        else if (IS(m, "reasoning")) p->reasoning = m;
-        else if (IS(m, "tool_calls")) p->calls = m;
-        else if (IS(m, "refusal")) p->refusal = m;
-        else if (IS(m, "function_call")) p->function_call = m;
-        else if (!is_unremarkable(m)) status = keep_extra(d, -1, m);
+        if (IS(m, "content"))
+            p->content = m;
+        else if (m->type == MB_JSON_NULL || IS(m, "role"))
+            continue;
+        else if (IS(m, "reasoning_content"))
+            p->reasoning_content = m;
+        else if (IS(m, "reasoning"))
+            p->reasoning = m;
+        else if (IS(m, "tool_calls"))
+            p->calls = m;
+        else if (IS(m, "refusal"))
+            p->refusal = m;
+        else if (IS(m, "function_call"))
+            p->function_call = m;
+        else if (!is_unremarkable(m))
+            status = keep_extra(d, -1, m);
         if (IS(m, "reasoning_details")) p->details = m;
     }
     return status;
@@ -303,7 +322,8 @@ static int take_logprobs(mb_turn *turn, const mb_json *v) {
     const mb_json *content = mb_json_get(v, "content");
     if (mb_json_is(content, MB_JSON_ARRAY))
         for (uint32_t i = 0; i < content->count; i++) put_item(&turn->logprobs, &content->children[i]);
-    else put_old_logprobs(&turn->logprobs, v);
+    else
+        put_old_logprobs(&turn->logprobs, v);
     if (mb_buf_ok(&turn->logprobs)) return 0;
     return turn->logprobs.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
 }
@@ -321,12 +341,18 @@ static int take_choice(mb_decode *d, const mb_json *choice) {
     int status = 0;
     for (const mb_json *m = choice->children, *end = m + choice->count; m < end && status == 0; m++) {
         if (m->type == MB_JSON_NULL) continue;
-        if (IS(m, "delta")) status = take_delta(d, m, false);
-        else if (IS(m, "finish_reason")) finish = m;
-        else if (IS(m, "message")) status = take_delta(d, m, true);
-        else if (IS(m, "text") && m->type == MB_JSON_STRING) status = mb_turn_text(d->turn, m->str, m->len);
-        else if (IS(m, "logprobs") && m->type == MB_JSON_OBJECT) status = take_logprobs(d->turn, m);
-        else if (IS(m, "error") && m->type == MB_JSON_OBJECT) error = choice;
+        if (IS(m, "delta"))
+            status = take_delta(d, m, false);
+        else if (IS(m, "finish_reason"))
+            finish = m;
+        else if (IS(m, "message"))
+            status = take_delta(d, m, true);
+        else if (IS(m, "text") && m->type == MB_JSON_STRING)
+            status = mb_turn_text(d->turn, m->str, m->len);
+        else if (IS(m, "logprobs") && m->type == MB_JSON_OBJECT)
+            status = take_logprobs(d->turn, m);
+        else if (IS(m, "error") && m->type == MB_JSON_OBJECT)
+            error = choice;
     }
     if (status == 0 && error) return take_error(d, error);
     if (status == 0 && mb_json_is(finish, MB_JSON_STRING) && finish->len)
@@ -354,12 +380,18 @@ static int take_root(mb_decode *d, const mb_json *root, bool *ret_has_choices) {
         if (IS(m, "choices")) {
             *ret_has_choices = m->type == MB_JSON_ARRAY;
             status = take_choices(d, m);
-        } else if (IS(m, "id")) status = take_once(turn, &turn->response_id, m);
-        else if (IS(m, "model")) status = take_once(turn, &turn->model, m);
-        else if (IS(m, "usage")) take_usage(turn, m);
-        else if (IS(m, "error") && is_said(m)) error = root;
-        else if (IS(m, "object") && mb_json_str_is(m, "error")) error = root;
-        else if (IS(m, "x_groq") && mb_json_get(m, "usage")) take_usage(turn, mb_json_get(m, "usage"));
+        } else if (IS(m, "id"))
+            status = take_once(turn, &turn->response_id, m);
+        else if (IS(m, "model"))
+            status = take_once(turn, &turn->model, m);
+        else if (IS(m, "usage"))
+            take_usage(turn, m);
+        else if (IS(m, "error") && is_said(m))
+            error = root;
+        else if (IS(m, "object") && mb_json_str_is(m, "error"))
+            error = root;
+        else if (IS(m, "x_groq") && mb_json_get(m, "usage"))
+            take_usage(turn, mb_json_get(m, "usage"));
     }
     return status == 0 && error ? take_error(d, error) : status;
 }
@@ -374,7 +406,8 @@ static int frame(mb_decode *d, const mb_frame *f) {
     }
     if (f->len == 0) return 0;
     int status = mb_json_parser_parse(d->parser, f->data, f->len, true, &root);
-    if (status == MEMBRANE_EMALFORMED && d->turn->has_finish) return 0; // what follows the answer's end matters to nobody
+    if (status == MEMBRANE_EMALFORMED && d->turn->has_finish)
+        return 0; // what follows the answer's end matters to nobody
     if (status != 0) return status;
     if (root->type != MB_JSON_OBJECT) return MEMBRANE_EMALFORMED;
     if (mb_unlikely(strcmp(f->event, "error") == 0)) return take_error(d, root);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a server adds to an assistant message beyond OpenAI's fields (thought signatures, reasoning details) must go back
-// to it unchanged. In a stream it arrives in pieces: the last value counts, but lists grow, and neighbours in a list
-// that carry the same index are pieces of one item.
+// What a server adds to an assistant message beyond OpenAI's fields (thought signatures, reasoning details) must go
+// back to it unchanged. In a stream it arrives in pieces: the last value counts, but lists grow, and neighbours in a
+// list that carry the same index are pieces of one item.
 #include <string.h>
 
 #include "base/alloc.h"
@@ -35,16 +35,15 @@ static bool is_same(const mb_openai_extra *a, const mb_openai_extra *b) {
 
 static bool is_piece_of(const mb_json *a, const mb_json *b) {
     const mb_json *index = mb_json_get(a, "index"), *type = mb_json_get(a, "type");
-    return index && mb_json_equal(index, mb_json_get(b, "index")) && type && mb_json_equal(type, mb_json_get(b, "type"));
+    return index && mb_json_equal(index, mb_json_get(b, "index")) && type &&
+           mb_json_equal(type, mb_json_get(b, "type"));
 }
 
 static bool grows(const char *key) {
     return strcmp(key, "text") == 0 || strcmp(key, "summary") == 0 || strcmp(key, "arguments") == 0;
 }
 
-static bool is_blank(const mb_json *v) {
-    return v->type == MB_JSON_NULL || (v->type == MB_JSON_STRING && v->len == 0);
-}
+static bool is_blank(const mb_json *v) { return v->type == MB_JSON_NULL || (v->type == MB_JSON_STRING && v->len == 0); }
 
 static void write_grown(mb_jw *w, const items *group, const char *key) {
     mb_buf text = MB_BUF(w->out->max);
@@ -83,8 +82,10 @@ static void write_group(mb_jw *w, const items *group) {
             const mb_json *m = &group->at[i]->children[j];
             if (!add_key(keys, &count, m->key)) continue;
             mb_jw_key(w, m->key);
-            if (m->type == MB_JSON_STRING && grows(m->key)) write_grown(w, group, m->key);
-            else write_last(w, group, m->key);
+            if (m->type == MB_JSON_STRING && grows(m->key))
+                write_grown(w, group, m->key);
+            else
+                write_last(w, group, m->key);
         }
     }
     mb_jw_end_object(w);
@@ -95,8 +96,10 @@ static void write_list(mb_jw *w, const items *list) {
     for (size_t i = 0; i < list->count;) {
         items group = {list->at + i, 1};
         while (i + group.count < list->count && is_piece_of(list->at[i], list->at[i + group.count])) group.count++;
-        if (group.count == 1) mb_jw_value(w, list->at[i]);
-        else write_group(w, &group);
+        if (group.count == 1)
+            mb_jw_value(w, list->at[i]);
+        else
+            write_group(w, &group);
         i += group.count;
     }
     mb_jw_end_array(w);
@@ -122,8 +125,10 @@ static void write_values(mb_jw *w, mb_openai_extra *first) {
         if (e != first) e->done = true;
     }
     first->done = true;
-    if (list.at) write_list(w, &list);
-    else mb_jw_value(w, last);
+    if (list.at)
+        write_list(w, &list);
+    else
+        mb_jw_value(w, last);
     mb_free(list.at);
 }
 

@@ -22,9 +22,9 @@ static int64_t first_number(const mb_json *v, const char *const *paths, size_t c
 }
 
 static int64_t window_of(const mb_json *model) {
-    static const char *const PATHS[] = {"meta.n_ctx",         "max_model_len",     "loaded_context_length", "context_length",
-                                        "max_context_length", "context_window",    "max_input_tokens",
-                                        "meta.n_ctx_train",   "limits.max_context_length"};
+    static const char *const PATHS[] = {"meta.n_ctx",       "max_model_len",      "loaded_context_length",
+                                        "context_length",   "max_context_length", "context_window",
+                                        "max_input_tokens", "meta.n_ctx_train",   "limits.max_context_length"};
     return first_number(model, PATHS, MB_COUNT(PATHS));
 }
 

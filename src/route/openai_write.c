@@ -63,8 +63,10 @@ static void put_content(mb_jw *w, const mb_json *content) {
     mb_jw_array(w);
     for (uint32_t i = 0; i < content->count; i++) {
         const char *type = mb_json_get_str(&content->children[i], "type");
-        if (type && strncmp(type, "image", 5) == 0) put_image(w, &content->children[i]);
-        else if (type && strcmp(type, "thinking") != 0) put_text_part(w, &content->children[i]);
+        if (type && strncmp(type, "image", 5) == 0)
+            put_image(w, &content->children[i]);
+        else if (type && strcmp(type, "thinking") != 0)
+            put_text_part(w, &content->children[i]);
     }
     mb_jw_end_array(w);
 }
@@ -122,8 +124,10 @@ static void put_assistant(writer *o, const mb_json *message) {
     const mb_json *content = mb_json_get(message, "content"), *calls = mb_json_get(message, "tool_calls");
     bool has_calls = calls && calls->count;
     mb_jw_key(w, "content");
-    if (has_calls && is_blank(content) && o->ask->quirks->null_content_ok) mb_jw_null(w);
-    else put_content(w, content);
+    if (has_calls && is_blank(content) && o->ask->quirks->null_content_ok)
+        mb_jw_null(w);
+    else
+        put_content(w, content);
     put_thinking_echo(o, message);
     if (has_calls) {
         o->message = message;
@@ -141,8 +145,10 @@ static void put_result(writer *o, const mb_json *message, const mb_json *call) {
     mb_jw_kstr(w, "role", "tool");
     mb_jw_kstr(w, "tool_call_id", mb_json_get_str(call, "id"));
     mb_jw_key(w, "content");
-    if (message) mb_write_text(w, mb_json_get(message, "content"));
-    else mb_jw_str(w, MB_NO_RESULT);
+    if (message)
+        mb_write_text(w, mb_json_get(message, "content"));
+    else
+        mb_jw_str(w, MB_NO_RESULT);
     mb_jw_end_object(w);
 }
 
@@ -181,8 +187,10 @@ static void put_tool(writer *o, const mb_json *tool) {
     for (uint32_t i = 0; i < function->count; i++) {
         const mb_json *m = &function->children[i];
         mb_jw_key(w, m->key);
-        if (strcmp(m->key, "name") == 0) mb_jw_str(w, name);
-        else mb_jw_value(w, m);
+        if (strcmp(m->key, "name") == 0)
+            mb_jw_str(w, name);
+        else
+            mb_jw_value(w, m);
     }
     mb_jw_end_object(w);
     mb_jw_end_object(w);
@@ -220,8 +228,10 @@ static void put_tools(writer *o) {
     put_tool_choice(o, mb_write_get(ask, "tool_choice"));
     const mb_json *parallel = mb_write_get(ask, "parallel_tool_calls");
     if (mb_write_has_extra(ask, "parallel_tool_calls")) return;
-    if (parallel) mb_jw_kbool(&o->w, "parallel_tool_calls", mb_json_bool(parallel, true));
-    else if (ask->quirks->say_parallel) mb_jw_kbool(&o->w, "parallel_tool_calls", true);
+    if (parallel)
+        mb_jw_kbool(&o->w, "parallel_tool_calls", mb_json_bool(parallel, true));
+    else if (ask->quirks->say_parallel)
+        mb_jw_kbool(&o->w, "parallel_tool_calls", true);
 }
 
 static void put_logprobs(writer *o) {

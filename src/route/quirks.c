@@ -21,19 +21,40 @@ typedef struct field {
     size_t offset;
 } field;
 
-#define FIELD(type, name) {#name, type, offsetof(mb_quirks, name)}
+#define FIELD(type, name)                                                                                              \
+    { #name, type, offsetof(mb_quirks, name) }
 
 static const field FIELDS[] = {
-    FIELD(TEXT, wire),           FIELD(TEXT, base_url),          FIELD(TEXT, key_env),
-    FIELD(TEXT, auth_header),    FIELD(TEXT, auth_prefix),       FIELD(FLAG, key_needed),
-    FIELD(FLAG, local),          FIELD(TEXT, default_model),     FIELD(TEXT, chat_path),
-    FIELD(TEXT, completion_path), FIELD(TEXT, embed_path),       FIELD(TEXT, models_path),
-    FIELD(TEXT, health_path),    FIELD(TEXT, props_path),        FIELD(TEXT, slots_path),
-    FIELD(TEXT, tokenize_path),  FIELD(TEXT, metrics_path),      FIELD(TEXT, version_path),
-    FIELD(TEXT, load_path),      FIELD(TEXT, unload_path),       FIELD(TEXT, tokenize_key),
-    FIELD(TEXT, embed_encoding), FIELD(TEXT, max_tokens_key),    FIELD(TEXT, thinking_key),
-    FIELD(TEXT, thinking_echo_key), FIELD(FLAG, include_usage),  FIELD(FLAG, say_parallel),
-    FIELD(FLAG, null_content_ok), FIELD(LIST, unsupported),      FIELD(LIST, drop),
+    FIELD(TEXT, wire),
+    FIELD(TEXT, base_url),
+    FIELD(TEXT, key_env),
+    FIELD(TEXT, auth_header),
+    FIELD(TEXT, auth_prefix),
+    FIELD(FLAG, key_needed),
+    FIELD(FLAG, local),
+    FIELD(TEXT, default_model),
+    FIELD(TEXT, chat_path),
+    FIELD(TEXT, completion_path),
+    FIELD(TEXT, embed_path),
+    FIELD(TEXT, models_path),
+    FIELD(TEXT, health_path),
+    FIELD(TEXT, props_path),
+    FIELD(TEXT, slots_path),
+    FIELD(TEXT, tokenize_path),
+    FIELD(TEXT, metrics_path),
+    FIELD(TEXT, version_path),
+    FIELD(TEXT, load_path),
+    FIELD(TEXT, unload_path),
+    FIELD(TEXT, tokenize_key),
+    FIELD(TEXT, embed_encoding),
+    FIELD(TEXT, max_tokens_key),
+    FIELD(TEXT, thinking_key),
+    FIELD(TEXT, thinking_echo_key),
+    FIELD(FLAG, include_usage),
+    FIELD(FLAG, say_parallel),
+    FIELD(FLAG, null_content_ok),
+    FIELD(LIST, unsupported),
+    FIELD(LIST, drop),
 };
 
 #define LIST_MAX (MB_COUNT(((mb_quirks *)0)->unsupported) - 1)
@@ -63,8 +84,7 @@ static int set_list(mb_arena *arena, const char **to, const mb_json *v, membrane
 }
 
 static int set_flag(bool *to, const mb_json *v, membrane_error **err) {
-    if (v->type != MB_JSON_BOOL)
-        return mb_error_set(err, MEMBRANE_ECONFIG, "quirks.%s must be true or false", v->key);
+    if (v->type != MB_JSON_BOOL) return mb_error_set(err, MEMBRANE_ECONFIG, "quirks.%s must be true or false", v->key);
     *to = v->boolean;
     return 0;
 }
@@ -102,8 +122,10 @@ static int unknown_kind(const mb_json *kinds, const char *kind, membrane_error *
     for (uint32_t i = 0; i < kinds->count && i < MB_COUNT(known); i++) known[i] = kinds->children[i].key;
     const char *nearest = mb_nearest(kind, known, MB_COUNT(known));
     mb_error_set(err, MEMBRANE_ECONFIG, "unknown kind of provider \"%s\"", kind);
-    if (err && nearest) mb_error_hint(*err, "did you mean \"%s\"?", nearest);
-    else if (err) mb_error_hint(*err, "a server that speaks OpenAI's wire is of kind openai-compatible");
+    if (err && nearest)
+        mb_error_hint(*err, "did you mean \"%s\"?", nearest);
+    else if (err)
+        mb_error_hint(*err, "a server that speaks OpenAI's wire is of kind openai-compatible");
     return MEMBRANE_ECONFIG;
 }
 

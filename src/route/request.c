@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checking is a walk over tables of keys. The path to where it stands is a list on the C stack, from the leaf up, and is
-// written out only for an error.
+// Checking is a walk over tables of keys. The path to where it stands is a list on the C stack, from the leaf up, and
+// is written out only for an error.
 #include "route/request.h"
 
 #include <stdarg.h>
@@ -48,8 +48,10 @@ static void put_place(mb_buf *out, const place *at) {
         put_place(out, at->up);
         if (out->len) mb_buf_putc(out, '.');
     }
-    if (at->key) mb_buf_puts(out, at->key);
-    else mb_buf_put_int(out, (int64_t)at->index);
+    if (at->key)
+        mb_buf_puts(out, at->key);
+    else
+        mb_buf_put_int(out, (int64_t)at->index);
 }
 
 static int __attribute__((format(printf, 3, 4))) wrong(const place *at, membrane_error **err, const char *format, ...) {
@@ -60,8 +62,8 @@ static int __attribute__((format(printf, 3, 4))) wrong(const place *at, membrane
     va_start(args, format);
     mb_buf_vputf(&text, format, args);
     va_end(args);
-    int status = mb_error_set(err, text.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EINVAL, "%s",
-                              mb_buf_text(&text));
+    int status =
+        mb_error_set(err, text.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EINVAL, "%s", mb_buf_text(&text));
     mb_buf_free(&text);
     return status;
 }
@@ -70,8 +72,8 @@ static int wrong_type(const place *at, const mb_json *v, unsigned types, membran
     static const struct {
         unsigned type;
         const char *name;
-    } NAMES[] = {{T_STR, "a string"},     {T_BOOL, "true or false"}, {T_NUMBER, "a number"}, {T_INT, "a whole number"},
-                 {T_ARRAY, "an array"},   {T_OBJECT, "an object"},   {T_NULL, "null"}};
+    } NAMES[] = {{T_STR, "a string"},   {T_BOOL, "true or false"}, {T_NUMBER, "a number"}, {T_INT, "a whole number"},
+                 {T_ARRAY, "an array"}, {T_OBJECT, "an object"},   {T_NULL, "null"}};
     mb_buf want = MB_BUF(256);
     for (size_t i = 0; i < MB_COUNT(NAMES); i++) {
         if ((types & NAMES[i].type) != NAMES[i].type) continue;
@@ -94,7 +96,7 @@ static int unknown_key(const place *at, const rule *rules, size_t count, membran
 // ---- the walk ------------------------------------------------------------------------------------------------------
 
 static const char *const KIND_NAMES[MB_ASK_KINDS] = {
-    [MB_ASK_CHAT] = "chat",     [MB_ASK_COMPLETION] = "completion",      [MB_ASK_EMBED] = "embed",
+    [MB_ASK_CHAT] = "chat",     [MB_ASK_COMPLETION] = "completion",     [MB_ASK_EMBED] = "embed",
     [MB_ASK_RERANK] = "rerank", [MB_ASK_COUNT_TOKENS] = "count_tokens",
 };
 
@@ -197,8 +199,10 @@ static int check_cache(const place *at, const mb_json *v, membrane_error **err) 
 }
 
 static int check_response_format(const place *at, const mb_json *v, membrane_error **err) {
-    static const rule SCHEMA[] = {{"name", T_STR, ANY, NULL},      {"description", T_STR, ANY, NULL},
-                                  {"schema", T_OBJECT, ANY, NULL}, {"strict", T_BOOL, ANY, NULL}};
+    static const rule SCHEMA[] = {{"name", T_STR, ANY, NULL},
+                                  {"description", T_STR, ANY, NULL},
+                                  {"schema", T_OBJECT, ANY, NULL},
+                                  {"strict", T_BOOL, ANY, NULL}};
     static const rule RULES[] = {{"type", T_STR, ANY, NULL}, {"json_schema", T_OBJECT, ANY, NULL}};
     int status = CHECK_OBJECT(at, v, RULES, err);
     if (status == 0) status = need(at, v, "type", err);
@@ -268,8 +272,10 @@ static int check_tools(const place *at, const mb_json *v, membrane_error **err) 
     for (uint32_t i = 0; i < v->count && status == 0; i++) {
         const char *name = mb_json_get_str(mb_json_get(&v->children[i], "function"), "name");
         place tool = {at, NULL, i};
-        if (mb_map_has(&names, name)) status = wrong(&tool, err, "the name \"%s\" stands twice", name);
-        else if (!mb_map_put(&names, name, (void *)v)) status = mb_error_no_memory(err);
+        if (mb_map_has(&names, name))
+            status = wrong(&tool, err, "the name \"%s\" stands twice", name);
+        else if (!mb_map_put(&names, name, (void *)v))
+            status = mb_error_no_memory(err);
     }
     mb_map_free(&names);
     return status;
@@ -302,8 +308,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
     static const rule URL[] = {{"type", T_STR, ANY, NULL}, {"image_url", T_OBJECT, ANY, check_image_url}};
     static const rule IMAGE[] = {
         {"type", T_STR, ANY, NULL}, {"data", T_STR, ANY, NULL}, {"media_type", T_STR, ANY, NULL}};
-    static const rule DOCUMENT[] = {
-        {"type", T_STR, ANY, NULL}, {"name", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}};
+    static const rule DOCUMENT[] = {{"type", T_STR, ANY, NULL}, {"name", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}};
     static const rule THINKING[] = {
         {"type", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}, {"signature", T_STR, ANY, NULL}};
     static const struct {
@@ -364,12 +369,10 @@ static bool has_calls(const mb_json *message) {
 }
 
 static int check_message(const place *at, const mb_json *v, membrane_error **err) {
-    static const rule RULES[] = {{"role", T_STR, ANY, check_role},
-                                 {"content", T_STR | T_ARRAY | T_NULL, ANY, check_content},
-                                 {"name", T_STR, ANY, check_name},
-                                 {"tool_calls", T_ARRAY, ANY, check_calls},
-                                 {"tool_call_id", T_STR, ANY, check_name},
-                                 {"provider_data", T_OBJECT, ANY, NULL}};
+    static const rule RULES[] = {
+        {"role", T_STR, ANY, check_role},         {"content", T_STR | T_ARRAY | T_NULL, ANY, check_content},
+        {"name", T_STR, ANY, check_name},         {"tool_calls", T_ARRAY, ANY, check_calls},
+        {"tool_call_id", T_STR, ANY, check_name}, {"provider_data", T_OBJECT, ANY, NULL}};
     int status = CHECK_OBJECT(at, v, RULES, err);
     if (status == 0) status = need(at, v, "role", err);
     if (status != 0) return status;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Writers ask here whether a field can be said and where a request goes, so that each wire's own file holds only what is
-// peculiar to it.
+// Writers ask here whether a field can be said and where a request goes, so that each wire's own file holds only what
+// is peculiar to it.
 #include "route/write.h"
 
 #include <string.h>
@@ -74,8 +74,8 @@ static bool is_in(const char *const *list, const char *key) {
 
 int mb_write_unsupported(const mb_ask *ask, membrane_error **err, const char *field, const char *why) {
     if (!mb_json_bool(mb_json_get(ask->request, "drop_unsupported"), false)) {
-        mb_error_set(err, MEMBRANE_EUNSUPPORTED, "%s (%s) cannot do \"%s\": %s", ask->provider, ask->quirks->kind, field,
-                     why);
+        mb_error_set(err, MEMBRANE_EUNSUPPORTED, "%s (%s) cannot do \"%s\": %s", ask->provider, ask->quirks->kind,
+                     field, why);
         if (err) mb_error_hint(*err, "leave \"%s\" out, or set drop_unsupported", field);
         return MEMBRANE_EUNSUPPORTED;
     }
@@ -101,7 +101,8 @@ int mb_write_check(const mb_ask *ask, membrane_error **err) {
     int status = 0;
     for (const char *const *key = ask->quirks->unsupported; *key && status == 0; key++) {
         const mb_json *v = mb_json_get(ask->request, *key);
-        if (v && !is_neutral(*key, v)) status = mb_write_unsupported(ask, err, *key, "the server refuses or ignores it");
+        if (v && !is_neutral(*key, v))
+            status = mb_write_unsupported(ask, err, *key, "the server refuses or ignores it");
     }
     return status;
 }
@@ -167,10 +168,14 @@ static void put_reasoning_effort(mb_jw *w, const thinking *t) {
 static void put_reasoning(mb_jw *w, const thinking *t) {
     mb_jw_key(w, "reasoning");
     mb_jw_object(w);
-    if (!t->on) mb_jw_kbool(w, "enabled", false);
-    else if (t->budget) mb_jw_kint(w, "max_tokens", t->budget);
-    else if (t->effort) mb_jw_kstr(w, "effort", strcmp(t->effort, "max") == 0 ? "high" : t->effort);
-    else mb_jw_kbool(w, "enabled", true);
+    if (!t->on)
+        mb_jw_kbool(w, "enabled", false);
+    else if (t->budget)
+        mb_jw_kint(w, "max_tokens", t->budget);
+    else if (t->effort)
+        mb_jw_kstr(w, "effort", strcmp(t->effort, "max") == 0 ? "high" : t->effort);
+    else
+        mb_jw_kbool(w, "enabled", true);
     mb_jw_end_object(w);
 }
 
@@ -195,17 +200,22 @@ static void put_template_arguments(mb_jw *w, const thinking *t) {
 }
 
 static void put_think(mb_jw *w, const thinking *t) {
-    if (t->on && t->effort) mb_jw_kstr(w, "think", effort_of_three(t->effort));
-    else mb_jw_kbool(w, "think", t->on);
+    if (t->on && t->effort)
+        mb_jw_kstr(w, "think", effort_of_three(t->effort));
+    else
+        mb_jw_kbool(w, "think", t->on);
 }
 
 static const struct {
     const char *key;
     void (*put)(mb_jw *w, const thinking *t);
 } THINKING_KEYS[] = {
-    {"reasoning_effort", put_reasoning_effort},       {"reasoning", put_reasoning},
-    {"thinking", put_thinking_type},                  {"enable_thinking", put_enable_thinking},
-    {"chat_template_kwargs", put_template_arguments}, {"think", put_think},
+    {"reasoning_effort", put_reasoning_effort},
+    {"reasoning", put_reasoning},
+    {"thinking", put_thinking_type},
+    {"enable_thinking", put_enable_thinking},
+    {"chat_template_kwargs", put_template_arguments},
+    {"think", put_think},
 };
 
 int mb_write_thinking(mb_jw *w, const mb_ask *ask, membrane_error **err) {
@@ -239,14 +249,18 @@ static void put_parts(mb_buf *out, const mb_json *content, const char *type, boo
         bool is_document = documents && part_is(part, "document");
         if (!is_document && !part_is(part, type)) continue;
         if (out->len > start && out->data[out->len - 1] != '\n') mb_buf_putc(out, '\n');
-        if (is_document) mb_request_put_document(out, part);
-        else if (mb_json_is(text, MB_JSON_STRING)) mb_buf_put(out, text->str, text->len);
+        if (is_document)
+            mb_request_put_document(out, part);
+        else if (mb_json_is(text, MB_JSON_STRING))
+            mb_buf_put(out, text->str, text->len);
     }
 }
 
 void mb_content_put_text(mb_buf *out, const mb_json *content) {
-    if (mb_json_is(content, MB_JSON_STRING)) mb_buf_put(out, content->str, content->len);
-    else if (mb_json_is(content, MB_JSON_ARRAY)) put_parts(out, content, "text", true);
+    if (mb_json_is(content, MB_JSON_STRING))
+        mb_buf_put(out, content->str, content->len);
+    else if (mb_json_is(content, MB_JSON_ARRAY))
+        put_parts(out, content, "text", true);
 }
 
 void mb_content_put_thinking(mb_buf *out, const mb_json *content) {
@@ -273,8 +287,11 @@ void mb_write_call_arguments(mb_jw *w, const mb_json *call, bool as_text) {
                      : MEMBRANE_ERESPONSE;
     bool good = status == 0 && mb_json_is(tree, MB_JSON_OBJECT);
     if (status == MEMBRANE_ENOMEM) w->out->failed = MEMBRANE_ENOMEM;
-    if (as_text) mb_jw_strn(w, good ? arguments->str : "{}", good ? arguments->len : 2);
-    else if (good) mb_jw_value(w, tree);
-    else mb_jw_raw(w, "{}", 2);
+    if (as_text)
+        mb_jw_strn(w, good ? arguments->str : "{}", good ? arguments->len : 2);
+    else if (good)
+        mb_jw_value(w, tree);
+    else
+        mb_jw_raw(w, "{}", 2);
     mb_arena_free(&arena);
 }

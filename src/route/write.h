@@ -38,7 +38,7 @@ bool mb_content_has_image(const mb_json *content);
 // A string, or the text and document parts of an array one below the other; null is "".
 void mb_content_put_text(mb_buf *out, const mb_json *content);
 void mb_content_put_thinking(mb_buf *out, const mb_json *content);
-void mb_write_text(mb_jw *w, const mb_json *content); // the same as a JSON string
+void mb_write_text(mb_jw *w, const mb_json *content);                      // the same as a JSON string
 void mb_write_call_arguments(mb_jw *w, const mb_json *call, bool as_text); // {} where the history holds bad ones
 
 // ---- history -------------------------------------------------------------------------------------------------------
