@@ -1,0 +1,683 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Drives the built command line as people and scripts do, against a server of our own and builtin/extractive.
+
+  cli.py MEMBRANE BUILD SOURCE [PATTERN]     the names of the tests that hold PATTERN only
+"""
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import cli_server  # noqa: E402
+
+MEMBRANE, BUILD, SOURCE = (str(pathlib.Path(a).resolve()) for a in sys.argv[1:4])
+VERBS = ["run", "models", "providers", "embed", "logs", "config", "doctor", "version", "completion", "help"]
+TESTS = []
+server = cli_server.Server()
+home = pathlib.Path(tempfile.mkdtemp(prefix="membrane-cli-"))
+
+
+class Skip(Exception):
+    pass
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def write_home():
+    folder = home / "config" / "membrane"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(
+        f"version: 1\n"
+        f"providers:\n"
+        f"  mock: {{kind: openai-compatible, base_url: {server.url}/v1, api_key: very-secret-key}}\n"
+        f"  lama: {{kind: ollama, base_url: {server.url}}}\n"
+        f"  gone: {{kind: openai-compatible, base_url: 'http://127.0.0.1:9/v1', timeouts: {{connect: 500ms}}}}\n"
+        f"models:\n"
+        f"  once: {{targets: [{{target: mock/broken}}], retries: 0}}\n"
+        f"  twice: {{targets: [{{target: mock/broken}}, {{target: lama/tiny}}], retries: 0}}\n"
+        f"log: {{path: {home}/calls.db}}\n")
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items()
+           if not re.search(r"_API_KEY$|^HF_TOKEN$|_proxy$|_PROXY$|^MEMBRANE|^OPENAI|^OLLAMA|^NO_COLOR$", k)}
+    env.update(HOME=str(home), XDG_CONFIG_HOME=str(home / "config"), XDG_STATE_HOME=str(home / "state"),
+               XDG_DATA_HOME=str(home / "data"), XDG_CACHE_HOME=str(home / "cache"), TERM="xterm-256color",
+               OLLAMA_HOST="127.0.0.1:9", TZ="UTC")
+    env.update(more)
+    return env
+
+
+def run(*args, code=0, stdin=None, env=None, cwd=None):
+    """What the program writes; its exit code must be the one expected (None: any)."""
+    kwargs = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+    done = subprocess.run([MEMBRANE, *args], capture_output=True, timeout=60, env=environment(**(env or {})),
+                          cwd=cwd or home, check=False, **kwargs)
+    if code is not None:
+        expect(done.returncode, code, f"exit code of {' '.join(args)}; stdout {done.stdout[:300]!r}, stderr {done.stderr[:500]!r}")
+    done.out, done.err = done.stdout.decode(), done.stderr.decode()
+    return done
+
+
+def expect(got, want, what=""):
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, expected {want!r}")
+
+
+def expect_in(part, whole, what=""):
+    if part not in whole:
+        raise AssertionError(f"{what}: no {part!r} in {whole[:1500]!r}")
+
+
+def run_json(*args, code=0, **kwargs):
+    done = run(*args, "--json", code=code, **kwargs)
+    expect(done.out.count("\n"), 1, f"one line of JSON from {args}")
+    return json.loads(done.out)
+
+
+def run_error(*args, kind, code, **kwargs):
+    """The same failure, told in words and as JSON."""
+    done = run(*args, code=code, **kwargs)
+    expect_in(kind, done.err, "stderr")
+    error = run_json(*args, code=code, **kwargs)["error"]
+    expect(error["kind"], kind)
+    for key in ("kind", "message", "provider", "retryable", "hint", "partial"):
+        if key not in error:
+            raise AssertionError(f"no {key} in {error}")
+    return error
+
+
+def run_pty(*args, env=None, stdout_only=False):
+    """What a terminal gets, and the exit code."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([MEMBRANE, *args], stdin=subprocess.DEVNULL, stdout=slave,
+                               stderr=subprocess.DEVNULL if stdout_only else slave, env=environment(**(env or {})), cwd=home)
+    os.close(slave)
+    out = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # EIO: the other side is closed
+            break
+        if not piece:
+            break
+        out += piece
+    os.close(master)
+    return out, process.wait(timeout=30)
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+
+@test
+def an_answer_is_all_that_stands_on_stdout():
+    done = run("-m", "mock/ok", "say", "hello")
+    expect(done.out, "Hello world\n")
+    expect(done.err, "")
+    expect(server.requests[-1][1]["messages"], [{"role": "user", "content": "say hello"}])
+
+
+@test
+def no_stream_asks_for_one_piece():
+    expect(run("-m", "mock/ok", "--no-stream", "hi").out, "Hello world\n")
+    expect(bool(server.requests[-1][1].get("stream")), False)
+
+
+@test
+def ollama_answers_too():
+    expect(run("-m", "lama/tiny", "hi").out, "Tiny answer\n")
+
+
+@test
+def json_is_the_result():
+    result = run_json("-m", "mock/ok", "hi")
+    expect(result["text"], "Hello world")
+    expect(result["finish"], "stop")
+    expect(result["target"]["provider"], "mock")
+    expect(result["usage"]["output"], 2)
+    expect(len(result["attempts"]), 1)
+
+
+@test
+def json_stream_is_events_and_then_the_result():
+    lines = [json.loads(line) for line in run("-m", "mock/ok", "--json", "--stream", "hi").out.splitlines()]
+    types = [line.get("type") for line in lines[:-1]]
+    expect(types[0], "attempt")
+    expect("".join(line["text"] for line in lines if line.get("type") == "text"), "Hello world")
+    expect(set(types) & {"done", "error"}, set())
+    expect(lines[-1]["result"]["text"], "Hello world")
+
+
+@test
+def json_stream_ends_with_the_error():
+    done = run("-m", "mock/cut", "--json", "--stream", "--no-fallback", "hi", code=3)
+    last = json.loads(done.out.splitlines()[-1])
+    expect(last["error"]["kind"], "stream_truncated")
+    expect(last["error"]["partial"], "Hello")
+
+
+@test
+def a_pipe_is_the_prompt():
+    run("-m", "mock/ok", stdin=b"from a pipe\n")
+    expect(server.requests[-1][1]["messages"][-1]["content"], "from a pipe\n")
+
+
+@test
+def a_pipe_follows_the_words():
+    run("-m", "mock/ok", "look:", stdin=b"data")
+    expect(server.requests[-1][1]["messages"][-1]["content"], "look:\n\ndata")
+
+
+@test
+def a_system_prompt_and_sampling_reach_the_wire():
+    run("-m", "mock/ok", "-s", "be brief", "--temperature", "0", "--max-tokens", "5", "--seed", "7", "--stop", "x", "--stop", "y", "hi")
+    body = server.requests[-1][1]
+    expect(body["messages"][0], {"role": "system", "content": "be brief"})
+    expect((body["temperature"], body["max_tokens"], body["seed"], body["stop"]), (0, 5, 7, ["x", "y"]))
+
+
+@test
+def a_schema_file_becomes_the_response_format():
+    (home / "person.schema.json").write_text('{"type": "object"}')
+    run("-m", "mock/ok", "--schema", "person.schema.json", "hi", code=None)
+    expect(server.requests[-1][1]["response_format"]["json_schema"]["name"], "person")
+    (home / "half.json").write_text('{"type": ')
+    run_error("-m", "mock/ok", "--schema", "half.json", "hi", kind="invalid_argument", code=2)
+
+
+@test
+def an_attached_text_is_quoted_by_the_builtin_model():
+    (home / "tides.txt").write_text("The moon pulls the sea. That makes the tides. Fish swim.\n")
+    done = run("-m", "builtin/extractive", "-a", "tides.txt", "What makes the tides?")
+    expect_in("makes the tides", done.out)
+    expect_in("tides.txt", done.out)
+
+
+@test
+def an_attached_image_reaches_the_wire():
+    (home / "dot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    run("-m", "mock/ok", "-a", "dot.png", "what is it?")
+    expect_in("image/png;base64,iVBORw0KGgo", json.dumps(server.requests[-1][1]["messages"]))
+
+
+@test
+def a_file_that_is_no_text_is_refused():
+    (home / "latin.txt").write_bytes(b"caf\xe9")
+    error = run_error("-m", "mock/ok", "-a", "latin.txt", "hi", kind="invalid_argument", code=2)
+    expect_in("byte 4", error["message"])
+    run_error("-m", "mock/ok", "-a", "no-such-file", "hi", kind="not_found", code=6)
+    run_error("-m", "mock/ok", kind="invalid_argument", code=2, stdin=b"\xff\xfe")
+
+
+@test
+def a_file_that_is_too_large_is_refused():
+    with open(home / "large.txt", "wb") as file:
+        file.truncate((16 << 20) + 1)
+    expect_in("16 MiB", run_error("-m", "mock/ok", "-a", "large.txt", "hi", kind="invalid_argument", code=2)["message"])
+
+
+@test
+def a_dry_run_sends_nothing():
+    before = len(server.requests)
+    plan = run_json("-m", "mock/ok", "--dry-run", "hi")
+    expect(plan["targets"][0]["provider"], "mock")
+    expect_in("hi", json.dumps(plan["body"]))
+    done = run("-m", "mock/ok", "--dry-run", "hi")
+    expect_in("mock", done.out)
+    expect_in("chosen because", done.out)
+    expect("very-secret-key" in done.out, False, "the key is not shown")
+    expect(len(server.requests), before)
+
+
+@test
+def the_choice_without_configuration_is_told():
+    (home / "empty").mkdir(exist_ok=True)
+    done = run("-a", "tides.txt", "What makes the tides?", env={"XDG_CONFIG_HOME": str(home / "empty")}, code=None)
+    expect(done.returncode, 0, done.err)
+    expect_in("/", done.err)
+    expect_in(": ", done.err)
+    quiet = run("-q", "-m", "builtin/extractive", "-a", "tides.txt", "What makes the tides?")
+    expect(quiet.err, "")
+
+
+@test
+def the_session_and_request_id_are_in_the_result():
+    result = run_json("-m", "mock/ok", "--session", "s-1", "--request-id", "r-42", "hi")
+    expect((result["session"], result["request_id"]), ("s-1", "r-42"))
+
+
+# ---- failures -------------------------------------------------------------------------------------------------------
+
+@test
+def exit_codes_follow_the_kind():
+    for model, kind, code in [("auth", "auth", 4), ("missing", "model_not_found", 6), ("bad", "bad_request", 2)]:
+        error = run_error("-m", f"mock/{model}", "hi", kind=kind, code=code)
+        expect(error["provider"], "mock")
+    expect(run_error("-m", "once", "hi", kind="server", code=3)["retryable"], True)
+    run_error("-m", "mock/rate", "--deadline", "20s", "hi", kind="rate_limit", code=3)
+    run_error("-m", "gone/x", "--deadline", "20s", "hi", kind="connect", code=3)
+
+
+@test
+def a_fallback_answers_and_no_fallback_does_not():
+    result = run_json("-m", "twice", "hi")
+    expect([a["provider"] for a in result["attempts"]], ["mock", "lama"])
+    expect(result["text"], "Tiny answer")
+    run_error("-m", "twice", "--no-fallback", "hi", kind="server", code=3)
+
+
+@test
+def via_skips_a_target():
+    expect(run_json("-m", "twice", "--via", "mock", "hi")["attempts"][0]["provider"], "lama")
+
+
+@test
+def a_cut_stream_keeps_what_came():
+    done = run("-m", "mock/cut", "--no-fallback", "hi", code=3)
+    expect(done.out, "Hello\n")
+    expect_in("stream_truncated", done.err)
+
+
+@test
+def the_own_deadline_exits_with_124():
+    done = run("-m", "mock/slow", "--deadline", "700ms", "hi", code=124)
+    expect(done.out, "Hello\n")
+    expect_in("timeout", done.err)
+    expect(run_json("-m", "mock/slow", "--deadline", "700ms", "hi", code=124)["error"]["phase"], "total")
+
+
+def start_slow(*args):
+    server.stalled.clear()
+    process = subprocess.Popen([MEMBRANE, "-m", "mock/slow", *args, "hi"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment(), cwd=home)
+    if not server.stalled.wait(20):
+        process.kill()
+        raise AssertionError("the request did not arrive")
+    return process
+
+
+@test
+def an_interrupt_stops_the_call_and_keeps_what_came():
+    process = start_slow()
+    expect(process.stdout.read(5), b"Hello", "the answer comes as it is made")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    expect((out, process.returncode), (b"\n", 130), err)
+    expect(err, b"")
+
+
+@test
+def an_interrupt_under_json_is_an_error_with_the_partial_text():
+    process = start_slow("--json", "--stream")
+    while b'"Hello"' not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=10)
+    error = json.loads(out.splitlines()[-1])["error"]
+    expect((error["kind"], error["partial"], process.returncode), ("cancelled", "Hello", 130))
+
+
+@test
+def sigterm_stops_it_too():
+    process = start_slow()
+    process.stdout.read(5)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    expect(process.returncode, 143)
+
+
+@test
+def a_closed_stdout_is_no_drama():
+    process = subprocess.Popen([MEMBRANE, "-m", "mock/long", "hi"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=environment(), cwd=home)
+    process.stdout.read(10)
+    process.stdout.close()
+    err = process.stderr.read()
+    process.wait(timeout=20)
+    expect(err, b"")
+
+
+@test
+def a_full_disk_is_told():
+    if not os.path.exists("/dev/full"):
+        raise Skip("no /dev/full")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([MEMBRANE, "help"], stdout=full, stderr=subprocess.PIPE, env=environment(), check=False)
+    expect(done.returncode, 1)
+    expect_in(b"No space left", done.stderr)
+
+
+@test
+def wrong_usage_exits_with_2_and_names_the_nearest():
+    for args, near in [(["--modle", "x", "hi"], "--model"), (["models", "lst"], "list"), (["providrs"], "providers"),
+                       (["help", "modles"], "models"), (["config", "valdate"], "validate"), (["--think=hgh", "hi"], "high"),
+                       (["--deadline", "30", "hi"], "30s"), (["-m"], "MODEL"), (["--json=1", "hi"], "no value"),
+                       (["providers", "x"], "unexpected"), (["--seed", "1.5", "hi"], "whole number"),
+                       (["--temperature", "nan", "hi"], "number"), (["models", "load"], "provider/model"),
+                       (["completion", "tcsh"], "fish"), (["logs", "--outcome", "eror"], "error"), ([], "no prompt")]:
+        expect_in(near, run(*args, code=2).err, str(args))
+        error = run_json(*[a for a in args if a != "--json=1"], code=2)["error"] if args not in (["-m"], ["--json=1", "hi"]) else None
+        if error:
+            expect(error["kind"], "invalid_argument")
+
+
+@test
+def one_word_that_is_nearly_a_verb_is_a_prompt_after_run():
+    expect(run("run", "-m", "mock/ok", "modles").out, "Hello world\n")
+    expect(run("-m", "mock/ok", "--", "--modle").out, "Hello world\n")
+
+
+# ---- terminals ------------------------------------------------------------------------------------------------------
+
+@test
+def a_terminal_is_not_driven_by_the_model():
+    out, code = run_pty("-m", "mock/escape", "hi", stdout_only=True)
+    expect(code, 0)
+    expect(out.replace(b"\r\n", b"\n"), "a^[[31mred^G\ufffd2J end\n".encode())
+    expect_in("\x1b[31m", run("-m", "mock/escape", "hi").out, "a pipe gets the bytes as they are")
+
+
+@test
+def a_terminal_is_not_driven_by_a_server():
+    out, code = run_pty("-m", "once", "hi", env={"NO_COLOR": "1"})
+    expect(code, 3)
+    expect(b"\x1b" in out, False, repr(out))
+
+
+@test
+def colours_only_on_a_terminal_and_without_no_color():
+    coloured, _ = run_pty("-m", "mock/ok", "hi")
+    plain, _ = run_pty("-m", "mock/ok", "hi", env={"NO_COLOR": "1"})
+    dumb, _ = run_pty("-m", "mock/ok", "hi", env={"TERM": "dumb"})
+    expect(b"\x1b[" in coloured, True, "colour on a terminal")
+    expect(b"\x1b" in plain or b"\x1b" in dumb, False, "no colour")
+    for out in (coloured, plain):
+        expect_in(b"mock/ok, 7 tokens in, 2 out", out, "the figures after an answer")
+    for args in (["-m", "mock/ok", "hi"], ["help"], ["providers"], ["doctor"], ["models"]):
+        done = run(*args, code=None)
+        expect("\x1b" in done.out + done.err, False, f"no colour in a pipe: {args}")
+
+
+@test
+def a_conversation_keeps_its_messages():
+    master, slave = pty.openpty()
+    process = subprocess.Popen([MEMBRANE, "-m", "mock/ok"], stdin=slave, stdout=slave, stderr=slave,
+                               env=environment(NO_COLOR="1"), cwd=home, start_new_session=True)
+    os.close(slave)
+    out = b""
+
+    def read_until(part, times):
+        nonlocal out
+        end = time.monotonic() + 20
+        while out.count(part) < times and time.monotonic() < end:
+            if select.select([master], [], [], 0.2)[0]:
+                out += os.read(master, 65536)
+        expect(out.count(part) >= times, True, repr(out))
+
+    read_until(b"> ", 1)
+    os.write(master, b"first\n")
+    read_until(b"Hello world", 1)
+    read_until(b"tokens in", 1)
+    os.write(master, b"second\n")
+    read_until(b"Hello world", 2)
+    read_until(b"tokens in", 2)
+    os.write(master, b"\n")
+    expect(process.wait(timeout=10), 0)
+    os.close(master)
+    expect([(m["role"], m["content"]) for m in server.requests[-1][1]["messages"]],
+           [("user", "first"), ("assistant", "Hello world"), ("user", "second")])
+
+
+# ---- the other verbs ------------------------------------------------------------------------------------------------
+
+@test
+def models_are_listed_and_the_missing_provider_is_named():
+    done = run("models")
+    expect_in("lama/tiny", done.out)
+    expect_in("mock/ok", done.out)
+    expect_in("gone", done.err)
+    listed = run_json("models", "list")
+    expect({"items", "errors"} <= set(listed), True)
+    expect(all("/" in i["name"] or i["name"] in ("once", "twice") for i in listed["items"]), True)
+    expect({i["provider"] for i in run_json("models", "list", "-p", "lama")["items"] if i.get("provider")}, {"lama"})
+
+
+@test
+def a_model_is_shown_loaded_warmed_and_unloaded():
+    expect(run_json("models", "show", "lama/tiny")["provider"], "lama")
+    run_json("models", "load", "lama/tiny", "--keep-alive", "5m")
+    expect(server.requests[-1][1]["keep_alive"] not in (None, 0), True)
+    run_json("models", "warm", "lama/tiny")
+    run_json("models", "unload", "lama/tiny")
+    expect(str(server.requests[-1][1]["keep_alive"]).startswith("0"), True)
+    run("models", "show", "lama/tiny")
+    run("models", "show", "nobody/tiny", code=6)
+
+
+@test
+def providers_tell_who_answers():
+    done = run("providers")
+    for name in ("mock", "lama", "gone"):
+        expect_in(name, done.out)
+    items = {i["name"]: i for i in run_json("providers")["items"]}
+    expect(items["lama"]["probe"]["state"], "ok")
+    expect(items["gone"]["probe"]["state"] == "ok", False)
+    expect(items["mock"]["key"], "set")
+    expect(any("probe" in i for i in run_json("providers", "--no-probe")["items"]), False)
+    expect("very-secret-key" in done.out + done.err, False)
+
+
+@test
+def texts_become_vectors():
+    expect(run("embed", "-m", "mock/vec", "abcd", "ab").out, "3\t0.5 0.5 -0.25\n3\t0.5 0.25 -0.25\n")
+    expect(run("embed", "-m", "lama/vec", stdin=b"abcd\n\nab\n").out, "3\t0.5 0.5 -0.25\n3\t0.5 0.25 -0.25\n")
+    (home / "abcd.txt").write_text("abcd")
+    expect(run_json("embed", "-m", "mock/vec", "-a", "abcd.txt")["embeddings"], [[0.5, 0.5, -0.25]])
+    run_error("embed", "-m", "mock/vec", kind="invalid_argument", code=2)
+
+
+@test
+def the_call_log_has_the_calls():
+    run("-m", "mock/ok", "--session", "log-test", "hi")
+    run("-m", "mock/auth", "--session", "log-test", "hi", code=4)
+    rows = run_json("logs", "--session", "log-test")["items"]
+    expect([r["outcome"] for r in rows], ["ok", "error"])
+    expect(len(run_json("logs", "-n", "1")["items"]), 1)
+    expect([r["kind"] for r in run_json("logs", "--session", "log-test", "--outcome", "error")["items"]], ["auth"])
+    expect(run_json("logs", "--since", "2000-01-01", "--match", "log-test", "-m", "mock/auth")["items"][0]["model"], "auth")
+    expect_in("mock/ok", run("logs").out)
+    run_error("logs", "--since", "yesterday", kind="invalid_argument", code=2)
+
+
+@test
+def a_prompt_is_in_the_log_only_if_asked():
+    run("-m", "mock/ok", "--session", "quiet", "whisper-1")
+    run("-m", "mock/ok", "--session", "loud", "--log-prompt", "shout-2")
+    expect("whisper-1" in json.dumps(run_json("logs", "--session", "quiet")), False)
+    expect_in("shout-2", json.dumps(run_json("logs", "--session", "loud")))
+
+
+@test
+def following_the_log_shows_new_rows():
+    process = subprocess.Popen([MEMBRANE, "logs", "-f", "--json", "--session", "follow"], stdout=subprocess.PIPE,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), cwd=home)
+    run("-m", "mock/ok", "--session", "follow", "hi")
+    ready = select.select([process.stdout], [], [], 20)[0]
+    line = process.stdout.readline() if ready else b"{}"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    expect(json.loads(line).get("session"), "follow")
+    expect(process.returncode, 130)
+
+
+@test
+def configuration_is_shown_with_its_origin():
+    shown = run_json("config", "show")
+    expect(shown["config"]["providers"]["lama"]["kind"], "ollama")
+    out = run("config", "show", "--origin").out
+    expect_in("providers.lama.kind", out)
+    expect_in("config.yaml:", out)
+    json.loads(run("config").out)
+    expect("very-secret-key" in out + json.dumps(shown), False, "secrets are not shown")
+
+
+@test
+def a_wrong_file_is_told_with_line_and_nearest_key():
+    (home / "wrong.yaml").write_text("version: 1\nproviders:\n  a:\n    kind: ollama\n    base_ulr: http://x\n")
+    error = run_error("config", "validate", "wrong.yaml", kind="config", code=2)
+    expect_in("wrong.yaml:5", error["message"])
+    expect_in("base_url", error["message"])
+    expect(run_json("config", "validate", str(home / "config/membrane/config.yaml"))["ok"], True)
+    expect_in("ok", run("config", "validate").out)
+    run_error("--config", "wrong.yaml", "-m", "mock/ok", "hi", kind="config", code=2)
+
+
+@test
+def a_project_counts_once_it_is_trusted():
+    project = home / "project"
+    (project / ".membrane").mkdir(parents=True)
+    (project / ".membrane" / "config.yaml").write_text("version: 1\nmodels:\n  local-name: {targets: [{target: mock/ok}]}\n")
+    run("-m", "local-name", "hi", cwd=project, code=6)
+    expect_in("not trusted", json.dumps(run_json("config", "path", cwd=project)))
+    expect_in("project", run_json("config", "trust", cwd=project)["path"])
+    expect(run("-m", "local-name", "hi", cwd=project).out, "Hello world\n")
+
+
+@test
+def the_doctor_exits_with_1_if_something_fails():
+    report = run_json("doctor", code=None)
+    expect({i["state"] for i in report["items"]} <= {"ok", "warn", "fail"}, True)
+    expect(run("doctor", code=None).returncode, 0 if report["ok"] else 1)
+
+
+@test
+def the_version_is_there_at_once():
+    best = min(timed("version") for _ in range(8))
+    expect_in("membrane 0.", run("version").out)
+    expect(run("--version").out, run("version").out)
+    expect("version" in run_json("version"), True)
+    if not os.environ.get("ASAN_OPTIONS") and best > 0.015:
+        raise AssertionError(f"version takes {best * 1000:.1f} ms")
+
+
+def timed(*args):
+    began = time.monotonic()
+    run(*args)
+    return time.monotonic() - began
+
+
+# ---- help, manual, completions --------------------------------------------------------------------------------------
+
+@test
+def every_verb_has_help():
+    for verb in VERBS:
+        text = run("help", verb).out
+        expect(run(verb, "--help").out, text)
+        expect(text.startswith(f"usage: membrane {verb}"), True)
+        expect(max(len(line) for line in text.splitlines()) <= 100, True, verb)
+        expect(run_json("help", verb)["name"], verb)
+        expect_in(verb, run("help").out)
+    expect([i["name"] for i in run_json("help")["items"]], VERBS)
+
+
+@test
+def manual_pages_are_clean():
+    linter = next((c for c in (["mandoc", "-T", "lint", "-W", "warning"], ["groff", "-man", "-Tutf8", "-ww", "-z"]) if shutil.which(c[0])), None)
+    if not linter:
+        raise Skip("neither mandoc nor groff")
+    for verb in [[], *([v] for v in VERBS)]:
+        page = run("help", "--man", *verb).stdout
+        done = subprocess.run(linter, input=page, capture_output=True, check=False)
+        expect(done.stdout + done.stderr, b"", f"{linter[0]} {verb}")
+
+
+@test
+def completions_are_read_by_their_shells():
+    for shell in ("bash", "zsh", "fish"):
+        script = run("completion", shell).stdout
+        expect(run_json("completion", shell)["text"].encode(), script)
+        if shutil.which(shell):
+            done = subprocess.run([shell, "-n"], input=script, capture_output=True, check=False)
+            expect((done.returncode, done.stderr), (0, b""), shell)
+
+
+@test
+def bash_completes_verbs_options_and_values():
+    def complete(*words):
+        script = ("source <(\"$0\" completion bash); COMP_WORDS=(membrane \"$@\"); COMP_CWORD=$#; _membrane; "
+                  "printf '%s\\n' \"${COMPREPLY[@]}\"")
+        return subprocess.run(["bash", "-c", script, MEMBRANE, *words], capture_output=True, text=True, env=environment(),
+                              cwd=home, check=True).stdout.split()
+    expect(complete("mod"), ["models"])
+    expect("--model" in complete("--mod"), True)
+    expect(complete("models", "lo"), ["load"])
+    expect(complete("--think", "h"), ["high"])
+    expect(complete("completion", "f"), ["fish"])
+    expect("--origin" in complete("config", "--"), True)
+    expect("--origin" in complete("run", "--"), False)
+
+
+@test
+def the_example_that_embeds_runs():
+    program = pathlib.Path(BUILD) / "examples" / "embed" / "example-embed"
+    if not program.exists():
+        raise Skip("the examples are not built")
+    done = subprocess.run([program, "mock/vec"], capture_output=True, text=True, env=environment(), check=False)
+    expect((done.returncode, done.stdout.startswith("3 dimensions, cosine ")), (0, True), done.stderr)
+
+
+# ---- the page -------------------------------------------------------------------------------------------------------
+
+@test
+def every_command_of_the_guide_runs():
+    page = pathlib.Path(SOURCE) / "docs" / "guide" / "cli.md"
+    folder = home / "guide"
+    folder.mkdir()
+    (folder / "membrane").symlink_to(MEMBRANE)
+    (folder / "tides.txt").write_text("The moon pulls the sea. That makes the tides. Fish swim.\n")
+    env = environment(PATH=f"{folder}:{os.environ['PATH']}", MOCK=server.url)
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(), flags=re.S):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, want = part.partition("\n")
+            done = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, env=env, cwd=folder, check=False, timeout=60)
+            pattern = ".*".join(re.escape(p) for p in want.split("…"))
+            if not re.fullmatch(pattern, done.stdout, flags=re.S):
+                raise AssertionError(f"$ {command}\n{done.stdout}\ninstead of\n{want}")
+
+
+def main():
+    pattern = sys.argv[4] if len(sys.argv) > 4 else ""
+    chosen = [t for t in TESTS if pattern in t.__name__]
+    write_home()
+    failed = 0
+    for number, function in enumerate(chosen, 1):
+        name = function.__name__.replace("_", " ")
+        try:
+            function()
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as why:
+            print(f"ok {number} - {name} # SKIP {why}", flush=True)
+        except (AssertionError, KeyError, IndexError, ValueError, OSError, subprocess.SubprocessError) as problem:
+            failed = 1
+            print(f"not ok {number} - {name}", flush=True)
+            print("\n".join(f"# {line}" for line in f"{type(problem).__name__}: {problem}".splitlines()[:20]), flush=True)
+    print(f"1..{len(chosen)}")
+    server.release.set()
+    shutil.rmtree(home, ignore_errors=True)
+    return failed
+
+
+sys.exit(main())
