@@ -12,8 +12,10 @@ typedef struct field {
     size_t offset, size;
 } field;
 
-#define FIELD(owner, name) {#owner, #name, offsetof(owner, name), sizeof(((owner *)0)->name)}
-#define WHOLE(owner)       {#owner, "", 0, sizeof(owner)}
+#define FIELD(owner, name)                                                                                             \
+    { #owner, #name, offsetof(owner, name), sizeof(((owner *)0)->name) }
+#define WHOLE(owner)                                                                                                   \
+    { #owner, "", 0, sizeof(owner) }
 
 static const field fields[] = {
     WHOLE(membrane_options),
@@ -64,10 +66,14 @@ static void check_init(const char *owner, size_t size) {
     int is_open = strcmp(owner, "membrane_options") == 0;
     if (!bytes || !exact) abort();
     memset(bytes, 0xa5, size + 64);
-    if (is_open) membrane_options_init((membrane_options *)(void *)bytes, size);
-    else membrane_call_options_init((membrane_call_options *)(void *)bytes, size);
-    if (is_open) membrane_options_init((membrane_options *)(void *)exact, size);
-    else membrane_call_options_init((membrane_call_options *)(void *)exact, size);
+    if (is_open)
+        membrane_options_init((membrane_options *)(void *)bytes, size);
+    else
+        membrane_call_options_init((membrane_call_options *)(void *)bytes, size);
+    if (is_open)
+        membrane_options_init((membrane_options *)(void *)exact, size);
+    else
+        membrane_call_options_init((membrane_call_options *)(void *)exact, size);
     memcpy(&said, bytes, sizeof said);
     if (said != size) fail("init says another size", owner, "struct_size", size, said);
     for (size_t i = 0; i < 64; i++)
@@ -86,8 +92,10 @@ static void check_use(const char *owner, size_t size) {
     char *answer = NULL;
     int is_open = strcmp(owner, "membrane_options") == 0, status;
     if (!exact) abort();
-    if (is_open) membrane_options_init(exact, size);
-    else membrane_call_options_init(exact, size);
+    if (is_open)
+        membrane_options_init(exact, size);
+    else
+        membrane_call_options_init(exact, size);
     status = membrane_open(is_open ? exact : NULL, &m, &err);
     if (status == 0) status = membrane_call_text(m, request, 0, is_open ? NULL : exact, &answer, &err);
     if (status != 0) {

@@ -362,11 +362,11 @@ def a_full_disk_is_told():
 @test
 def wrong_usage_exits_with_2_and_names_the_nearest():
     for args, near in [(["--modle", "x", "hi"], "--model"), (["models", "lst"], "list"), (["providrs"], "providers"),
-                       (["help", "modles"], "models"), (["config", "valdate"], "validate"), (["--think=hgh", "hi"], "high"),
+                       (["help", "modles"], "models"), (["config", "validaet"], "validate"), (["--think=hgh", "hi"], "high"),
                        (["--deadline", "30", "hi"], "30s"), (["-m"], "MODEL"), (["--json=1", "hi"], "no value"),
                        (["providers", "x"], "unexpected"), (["--seed", "1.5", "hi"], "whole number"),
                        (["--temperature", "nan", "hi"], "number"), (["models", "load"], "provider/model"),
-                       (["completion", "tcsh"], "fish"), (["logs", "--outcome", "eror"], "error"), ([], "no prompt")]:
+                       (["completion", "tcsh"], "fish"), (["logs", "--outcome", "errors"], "error"), ([], "no prompt")]:
         expect_in(near, run(*args, code=2).err, str(args))
         error = run_json(*[a for a in args if a != "--json=1"], code=2)["error"] if args not in (["-m"], ["--json=1", "hi"]) else None
         if error:

@@ -36,31 +36,34 @@ mv "$root" "$work/moved"
 lib=$work/moved${lib#"$root"}
 export PKG_CONFIG_PATH=$lib/pkgconfig
 
-flags() { # the prefix seen from the .pc file; a libdir with several parts is not covered by --define-prefix
-    pkg-config --define-variable=prefix="$work/moved" "$@" membrane
-}
+# The prefix as it is seen from here; each function below is a chain of &&, since "if" switches set -e off in them.
+# shellcheck disable=SC2317 # all of them are called by check
+flags() { pkg-config --define-variable=prefix="$work/moved" "$@" membrane; }
 
+# shellcheck disable=SC2317
+field() { sed -n "s/^$1: //p" "$lib/pkgconfig/membrane.pc" | tr -d ,; }
+
+# shellcheck disable=SC2046,SC2317 # flags are words
 use_shared() {
-    cc -std=c11 -Wall -Wextra -Werror "$source/examples/embed/c/provider.c" $(flags --cflags --libs) -o "$work/shared"
-    LD_LIBRARY_PATH=$lib "$work/shared" | grep -q 'Polly'
-    readelf -d "$work/shared" | grep -q 'libmembrane.so.0'
+    cc -std=c11 -Wall -Wextra -Werror "$source/examples/embed/c/provider.c" $(flags --cflags --libs) -o "$work/shared" &&
+        LD_LIBRARY_PATH=$lib "$work/shared" | grep 'Polly' && readelf -d "$work/shared" | grep 'libmembrane.so.0'
 }
 
 # Our archive, the others as shared libraries: Debian has no static libcurl without half of the world.
+# shellcheck disable=SC2046,SC2317 # flags are words
 use_static() {
-    local needs
-    needs=$(sed -n 's/^Requires.private: //p' "$lib/pkgconfig/membrane.pc" | tr -d ,)
-    cc -std=c11 "$source/examples/embed/c/provider.c" $(flags --cflags) "$lib/libmembrane.a" $(pkg-config --libs $needs) \
-        $(sed -n 's/^Libs.private: //p' "$lib/pkgconfig/membrane.pc") -o "$work/static"
-    ! readelf -d "$work/static" | grep -q libmembrane
-    "$work/static" | grep -q 'Polly'
+    cc -std=c11 "$source/examples/embed/c/provider.c" $(flags --cflags) "$lib/libmembrane.a" \
+        $(pkg-config --libs $(field Requires.private)) $(field Libs.private) -o "$work/static" &&
+        "$work/static" | grep 'Polly' && [ "$(readelf -d "$work/static" | grep -c libmembrane)" = 0 ]
 }
 
+# shellcheck disable=SC2046,SC2317 # flags are words
 use_cpp() {
-    c++ -std=c++17 -Wall -Wextra -Werror "$source/examples/embed/cpp/provider.cpp" $(flags --cflags --libs) -o "$work/cpp"
-    LD_LIBRARY_PATH=$lib "$work/cpp" | grep -q 'Hello'
+    c++ -std=c++17 -Wall -Wextra -Werror "$source/examples/embed/cpp/provider.cpp" $(flags --cflags --libs) -o "$work/cpp" &&
+        LD_LIBRARY_PATH=$lib "$work/cpp" | grep 'Hello'
 }
 
+# shellcheck disable=SC2317
 use_cmake() { # use_cmake TARGET COMPONENTS…
     local target=$1 at=$work/cmake-$1
     shift
@@ -71,26 +74,27 @@ project(consumer C)
 find_package(membrane 0.1 REQUIRED $*)
 add_executable(consumer $source/examples/embed/c/provider.c)
 target_link_libraries(consumer membrane::$target)
-set_target_properties(consumer PROPERTIES LINKER_LANGUAGE C)
 END
-    cmake -S "$at" -B "$at/build" -DCMAKE_PREFIX_PATH="$work/moved" -Dmembrane_DIR="$lib/cmake/membrane"
-    cmake --build "$at/build"
-    "$at/build/consumer" | grep -q 'Polly'
+    cmake -S "$at" -B "$at/build" -DCMAKE_PREFIX_PATH="$work/moved" -Dmembrane_DIR="$lib/cmake/membrane" &&
+        cmake --build "$at/build" && "$at/build/consumer" | grep 'Polly'
 }
 
+# shellcheck disable=SC2317
 refuses_newer() {
     mkdir -p "$work/newer"
     printf 'cmake_minimum_required(VERSION 3.16)\nproject(p C)\nfind_package(membrane 99 REQUIRED)\n' >"$work/newer/CMakeLists.txt"
-    ! cmake -S "$work/newer" -B "$work/newer/b" -Dmembrane_DIR="$lib/cmake/membrane"
+    if cmake -S "$work/newer" -B "$work/newer/b" -Dmembrane_DIR="$lib/cmake/membrane"; then return 1; fi
 }
 
+# shellcheck disable=SC2317
 no_private_header() {
-    local count
-    count=$(find "$work/moved/include" -type f | grep -cv '/include/membrane/')
-    [ "$count" = 0 ] && [ -f "$work/moved/include/membrane/membrane.hpp" ]
+    local others
+    others=$(find "$work/moved/include" -type f -not -path '*/include/membrane/*')
+    [ -z "$others" ] && [ -f "$work/moved/include/membrane/membrane.hpp" ]
 }
 
 # Without the private libraries on the command line: they are the shared library's own affair.
+# shellcheck disable=SC2317
 shared_names_one_library() { [ "$(flags --libs | tr ' ' '\n' | grep -c '^-l')" = 1 ]; }
 
 check 'a program links the shared library by pkg-config' use_shared
