@@ -14,7 +14,7 @@
 #define IS(member, name) ((member)->key_len == sizeof(name) - 1 && memcmp((member)->key, name, sizeof(name) - 1) == 0)
 
 // state[0]: what is gathered to be echoed, in the turn's arena. state[1]: flags.
-enum { REFUSED = 1, HAS_CALLS = 2, ENDED = 4 };
+enum { REFUSED = 1, HAS_CALLS = 2, ENDED = 4, WHOLE = 8 };
 
 static mb_openai_extras *extras_of(mb_decode *d) {
     if (!d->state[0]) d->state[0] = (int64_t)(intptr_t)mb_arena_zalloc(&d->turn->arena, sizeof(mb_openai_extras));
@@ -337,16 +337,16 @@ static int take_error(mb_decode *d, const mb_json *root) {
 static bool is_said(const mb_json *v) { return v && v->type != MB_JSON_NULL; }
 
 static int take_choice(mb_decode *d, const mb_json *choice) {
-    const mb_json *finish = NULL, *error = NULL;
+    const mb_json *delta = NULL, *message = NULL, *finish = NULL, *error = NULL;
     int status = 0;
     for (const mb_json *m = choice->children, *end = m + choice->count; m < end && status == 0; m++) {
         if (m->type == MB_JSON_NULL) continue;
         if (IS(m, "delta"))
-            status = take_delta(d, m, false);
+            delta = m;
         else if (IS(m, "finish_reason"))
             finish = m;
         else if (IS(m, "message"))
-            status = take_delta(d, m, true);
+            message = m;
         else if (IS(m, "text") && m->type == MB_JSON_STRING)
             status = mb_turn_text(d->turn, m->str, m->len);
         else if (IS(m, "logprobs") && m->type == MB_JSON_OBJECT)
@@ -354,6 +354,8 @@ static int take_choice(mb_decode *d, const mb_json *choice) {
         else if (IS(m, "error") && m->type == MB_JSON_OBJECT)
             error = choice;
     }
+    bool whole = message && (!delta || (d->state[1] & WHOLE)); // some send the one beside the other
+    if (status == 0 && (delta || message)) status = take_delta(d, whole ? message : delta, whole);
     if (status == 0 && error) return take_error(d, error);
     if (status == 0 && mb_json_is(finish, MB_JSON_STRING) && finish->len)
         mb_turn_finish(d->turn, finish_of(finish->str), finish->str);
@@ -449,6 +451,7 @@ static int no_answer(mb_decode *d, const char *text, size_t len) {
 
 static int take_body(mb_decode *d, const mb_json *root, const char *text, size_t len) {
     bool has_choices = false;
+    d->state[1] |= WHOLE;
     if (root->type != MB_JSON_OBJECT) return no_answer(d, text, len);
     int status = take_root(d, root, &has_choices);
     if (status != 0) return status == MEMBRANE_EMALFORMED ? MEMBRANE_ERESPONSE : status;

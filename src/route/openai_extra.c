@@ -177,9 +177,9 @@ int mb_openai_extra_write(mb_openai_extras *all, mb_turn *turn) {
 // ---- the echo ------------------------------------------------------------------------------------------------------
 
 const mb_json *mb_openai_extra_find(const mb_ask *ask, const mb_json *message, const mb_json *call) {
-    const mb_json *data = mb_json_get(mb_json_get(message, "provider_data"), ask->provider);
-    if (!data) return NULL;
-    const mb_json *found = mb_json_get(data, call ? "calls" : "message");
+    const mb_json *data = mb_json_get(message, "provider_data"), *fields = mb_json_get(data, "fields");
+    if (!fields || !mb_json_str_is(mb_json_get(data, "provider"), ask->provider)) return NULL;
+    const mb_json *found = mb_json_get(fields, call ? "calls" : "message");
     if (call) found = mb_json_get(found, mb_json_get_str(call, "id"));
     return mb_json_is(found, MB_JSON_OBJECT) ? found : NULL;
 }

@@ -310,7 +310,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
         {"type", T_STR, ANY, NULL}, {"data", T_STR, ANY, NULL}, {"media_type", T_STR, ANY, NULL}};
     static const rule DOCUMENT[] = {{"type", T_STR, ANY, NULL}, {"name", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}};
     static const rule THINKING[] = {
-        {"type", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}, {"signature", T_STR, ANY, NULL}};
+        {"type", T_STR, ANY, NULL}, {"thinking", T_STR, ANY, NULL}, {"signature", T_STR, ANY, NULL}};
     static const struct {
         const char *type;
         const rule *rules;
@@ -321,7 +321,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
         {"image_url", URL, MB_COUNT(URL), {"image_url", NULL}},
         {"image", IMAGE, MB_COUNT(IMAGE), {"data", "media_type"}},
         {"document", DOCUMENT, MB_COUNT(DOCUMENT), {"name", "text"}},
-        {"thinking", THINKING, MB_COUNT(THINKING), {"text", NULL}},
+        {"thinking", THINKING, MB_COUNT(THINKING), {"thinking", NULL}},
     };
     int status = need(at, v, "type", err);
     if (status != 0) return status;
@@ -359,6 +359,11 @@ static int check_calls(const place *at, const mb_json *v, membrane_error **err) 
     return check_each(at, v, T_OBJECT, check_call, err);
 }
 
+static int check_provider_data(const place *at, const mb_json *v, membrane_error **err) {
+    static const rule RULES[] = {{"provider", T_STR, ANY, NULL}, {"fields", T_OBJECT, ANY, NULL}};
+    return CHECK_OBJECT(at, v, RULES, err);
+}
+
 static int check_role(const place *at, const mb_json *v, membrane_error **err) {
     return CHECK_WORD(at, v, err, "system", "developer", "user", "assistant", "tool");
 }
@@ -372,7 +377,7 @@ static int check_message(const place *at, const mb_json *v, membrane_error **err
     static const rule RULES[] = {
         {"role", T_STR, ANY, check_role},         {"content", T_STR | T_ARRAY | T_NULL, ANY, check_content},
         {"name", T_STR, ANY, check_name},         {"tool_calls", T_ARRAY, ANY, check_calls},
-        {"tool_call_id", T_STR, ANY, check_name}, {"provider_data", T_OBJECT, ANY, NULL}};
+        {"tool_call_id", T_STR, ANY, check_name}, {"provider_data", T_OBJECT, ANY, check_provider_data}};
     int status = CHECK_OBJECT(at, v, RULES, err);
     if (status == 0) status = need(at, v, "role", err);
     if (status != 0) return status;

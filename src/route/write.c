@@ -245,7 +245,7 @@ bool mb_content_has_image(const mb_json *content) {
 static void put_parts(mb_buf *out, const mb_json *content, const char *type, bool documents) {
     size_t start = out->len;
     for (uint32_t i = 0; i < content->count; i++) {
-        const mb_json *part = &content->children[i], *text = mb_json_get(part, "text");
+        const mb_json *part = &content->children[i], *text = mb_json_get(part, type);
         bool is_document = documents && part_is(part, "document");
         if (!is_document && !part_is(part, type)) continue;
         if (out->len > start && out->data[out->len - 1] != '\n') mb_buf_putc(out, '\n');

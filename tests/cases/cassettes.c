@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// cassettes DIR: every recorded provider exchange under DIR/cassettes (or DIR) is played to us, and what we make of it
+// is compared with the file's "expect". A line a provider, every failure with why, "N passed, N failed" at the end.
+//     cassettes [--pure] [--only TEXT] DIR
+// By default the answers come over a loopback socket through the public API; --pure drives the adapters in-process.
+#include "cassettes.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+
+typedef struct tally {
+    char name[64];
+    int passed, failed, left_out;
+} tally;
+
+static char *paths[20000];
+static size_t path_count;
+static tally providers[256], left_out[64];
+static size_t provider_count, left_out_count;
+
+static int visit(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+    (void)st, (void)ftw;
+    size_t len = strlen(path);
+    bool is_case =
+        type == FTW_F && len > 5 && strcmp(path + len - 5, ".json") == 0 && strcmp(path + ftw->base, "index.json");
+    if (is_case && path_count < MB_COUNT(paths)) paths[path_count++] = strdup(path);
+    return 0;
+}
+
+static int by_path(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static tally *tally_of(tally *all, size_t *count, size_t max, const char *name) {
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp(all[i].name, name) == 0) return &all[i];
+    if (*count == max) return &all[max - 1];
+    snprintf(all[*count].name, sizeof all->name, "%s", name);
+    return &all[(*count)++];
+}
+
+// ---- one file ------------------------------------------------------------------------------------------------------
+
+static const struct {
+    const char *api, *wire;
+    mb_ask_kind kind;
+} APIS[] = {
+    {"chat.completions", "openai", MB_ASK_CHAT}, {"completions", "openai", MB_ASK_COMPLETION},
+    {"embeddings", "openai", MB_ASK_EMBED},      {"models", "openai", MB_ASK_MODELS},
+    {"ollama.chat", "ollama", MB_ASK_CHAT},      {"ollama.generate", "ollama", MB_ASK_COMPLETION},
+    {"ollama.embed", "ollama", MB_ASK_EMBED},
+};
+
+static bool load(const char *path, cassette *c, mb_arena *arena) {
+    mb_buf text = MB_BUF(MB_LIMIT_RESPONSE);
+    FILE *f = fopen(path, "rb");
+    char piece[65536];
+    for (size_t n; f && (n = fread(piece, 1, sizeof piece, f)) > 0;) mb_buf_put(&text, piece, n);
+    if (f) fclose(f);
+    bool good = f && mb_json_parse(arena, mb_buf_text(&text), text.len, &c->root, NULL) == 0;
+    mb_buf_free(&text);
+    const mb_json *response = mb_json_get(c->root, "response");
+    if (!good || !response || !mb_json_get(c->root, "expect")) return false;
+    c->id = mb_json_get_str(c->root, "id");
+    c->provider = mb_json_get_str(c->root, "provider");
+    c->api = mb_json_get_str(c->root, "api");
+    c->streaming = mb_json_bool(mb_json_get(c->root, "streaming"), false);
+    c->status = (int)mb_json_int(mb_json_get(response, "status"), 200);
+    c->headers = mb_json_get(response, "headers");
+    c->body = mb_json_get(response, "body");
+    c->expect = mb_json_get(c->root, "expect");
+    return c->id && c->provider && c->api && mb_json_is(c->body, MB_JSON_STRING);
+}
+
+static bool find_wire(cassette *c) {
+    for (size_t i = 0; i < MB_COUNT(APIS); i++) {
+        if (strcmp(APIS[i].api, c->api) != 0) continue;
+        c->wire = APIS[i].wire;
+        c->kind = APIS[i].kind;
+        return true;
+    }
+    return false;
+}
+
+static void run_file(const char *path, const transport *t) {
+    mb_arena arena = {0};
+    cassette c = {0};
+    outcome o = {.usage = MB_USAGE_NONE};
+    mb_buf why = MB_BUF(65536);
+    if (load(path, &c, &arena)) {
+        tally *p = tally_of(providers, &provider_count, MB_COUNT(providers), c.provider);
+        if (!find_wire(&c)) {
+            p->left_out++;
+            tally_of(left_out, &left_out_count, MB_COUNT(left_out), c.api)->left_out++;
+        } else {
+            t->play(&c, &o);
+            cassette_compare(&c, &o, &why);
+            if (why.len) printf("FAIL %s (%s): %s\n", c.id, c.api, mb_buf_text(&why));
+            *(why.len ? &p->failed : &p->passed) += 1;
+        }
+    } else {
+        printf("FAIL %s: cannot be read\n", path);
+        tally_of(providers, &provider_count, MB_COUNT(providers), "(unreadable)")->failed++;
+    }
+    outcome_free(&o);
+    mb_buf_free(&why);
+    mb_arena_free(&arena);
+}
+
+static int report(void) {
+    int passed = 0, failed = 0;
+    for (size_t i = 0; i < provider_count; i++) {
+        const tally *p = &providers[i];
+        printf("%-16s %4d passed %4d failed %4d left out\n", p->name, p->passed, p->failed, p->left_out);
+        passed += p->passed;
+        failed += p->failed;
+    }
+    for (size_t i = 0; i < left_out_count; i++)
+        printf("no adapter yet: %s (%d)\n", left_out[i].name, left_out[i].left_out);
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed || !passed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+    const char *dir = NULL, *only = NULL;
+    char inner[4096];
+    const transport *t = &TRANSPORT_DEFAULT;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--pure") == 0)
+            t = &transport_pure;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            only = argv[++i];
+        else
+            dir = argv[i];
+    }
+    if (!dir) {
+        fprintf(stderr, "usage: %s [--pure] [--only TEXT] DIR\n", argv[0]);
+        return 2;
+    }
+    snprintf(inner, sizeof inner, "%s/cassettes", dir);
+    if (nftw(inner, visit, 16, FTW_PHYS) != 0) nftw(dir, visit, 16, FTW_PHYS);
+    qsort(paths, path_count, sizeof *paths, by_path);
+    if (!t->open()) {
+        fprintf(stderr, "the %s transport does not start\n", t->name);
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < path_count; i++) {
+        if (!only || strstr(paths[i], only)) run_file(paths[i], t);
+        free(paths[i]);
+    }
+    t->close();
+    return report();
+}
