@@ -99,7 +99,7 @@ static void put_json(cli_text *t, const verb_row *only) {
         text_str(t, ",\"options\":[");
         for (const option_id *at = verb->options; *at != OPT_COUNT; at++) {
             if (option_table[*at].hidden) continue;
-            if (at != verb->options) text_str(t, ",");
+            if (t->data && t->data[t->len - 1] == '}') text_str(t, ",");
             put_option_json(t, &option_table[*at]);
         }
         text_str(t, "]}");

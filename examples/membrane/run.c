@@ -107,12 +107,18 @@ static void show_plan(cli_app *app, const membrane_result *plan) {
     const char *str = membrane_result_json(plan, &len);
     cli_json root = json_root(str, len);
     cli_text t = {0};
-    out_table(app, json_get(root, "targets"), columns, 5);
-    text_str(&t, "\nchosen because: ");
+    if (json_count(json_get(root, "targets"))) {
+        out_table(app, json_get(root, "targets"), columns, 5);
+        text_str(&t, "\n");
+    }
+    text_str(&t, "chosen because: ");
     json_put(&t, json_get(root, "chosen_because"));
-    text_str(&t, "\nbody: ");
-    json_pretty(&t, json_get(root, "body"));
     text_str(&t, "\n");
+    if (json_get(root, "body").at) {
+        text_str(&t, "body: ");
+        json_pretty(&t, json_get(root, "body"));
+        text_str(&t, "\n");
+    }
     if (t.data) out_text(app, t.data, t.len);
     text_free(&t);
 }

@@ -81,19 +81,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if model in ERRORS:
             return self.send_json(*ERRORS[model])
         pieces = {"escape": ["a\x1b[31mred\x07", "\u009b2J end"], "long": ["0123456789" * 20] * 400}.get(model, ["Hello", " world"])
+        if model == "slow" and not body.get("stream"):
+            self.server.stalled.set()
+            self.server.release.wait(20)
+            return None
         if not body.get("stream"):
             return self.send_json(200, {
                 "id": "r1", "object": "chat.completion", "model": model,
                 "choices": [{"index": 0, "message": {"role": "assistant", "content": "".join(pieces)}, "finish_reason": "stop"}],
                 "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}})
         self.start_stream("text/event-stream")
-        for i, piece in enumerate(pieces):
+        for piece in pieces:
             self.put("data: " + json.dumps({"id": "r1", "object": "chat.completion.chunk", "model": model,
                                             "choices": [{"index": 0, "delta": {"content": piece}}]}) + "\n\n")
-            if model in ("slow", "cut") and i == 0:
+            if model == "cut":
+                return None
+            if model == "slow":
                 self.server.stalled.set()
-                if model == "slow":
-                    self.server.release.wait(20)
+                self.server.release.wait(20)
                 return None
         self.put("data: " + json.dumps({"id": "r1", "object": "chat.completion.chunk", "model": model,
                                         "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}) + "\n\n")
