@@ -413,9 +413,13 @@ static void on_settle(void *user) {
     }
 }
 
+// Whoever still waits for an answer is told that none comes.
 static void on_end(void *user) {
     mb_http *http = user;
-    while (http->active) mb_http_cancel(http->active);
+    while (http->active) {
+        http->active->failure = MEMBRANE_ECANCELLED;
+        finish(http->active, CURLE_ABORTED_BY_CALLBACK);
+    }
 }
 
 static bool make_lane(mb_http *http, lane *l) {

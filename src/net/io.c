@@ -32,6 +32,10 @@ struct mb_io {
     bool ended;
 };
 
+static _Thread_local const mb_io *mine; // the loop that this thread runs
+
+bool mb_io_is_me(const mb_io *io) { return mine == io; }
+
 int mb_io_new(mb_io **ret, membrane_error **err) {
     mb_io *io = mb_calloc(1, sizeof *io);
     if (!io) return mb_error_no_memory(err);
@@ -127,6 +131,7 @@ static void wait_ready(mb_io *io) {
 
 static void *loop(void *user) {
     mb_io *io = user;
+    mine = io;
     io->now_ms = mb_now_ms();
     for (;;) {
         bool stops = atomic_load(&io->stops);

@@ -31,6 +31,7 @@ int mb_io_new(mb_io **ret, membrane_error **err); // no thread yet
 void mb_io_set_hooks(mb_io *io, const mb_io_hooks *hooks);
 int mb_io_start(mb_io *io, membrane_error **err); // starts the thread; once
 void mb_io_post(mb_io *io, mb_task *task);        // any thread; never blocks, never fails; wakes the thread if it sleeps
+bool mb_io_is_me(const mb_io *io);                // on this I/O thread?
 void mb_io_stop(mb_io *io);                       // the loop ends after the tasks posted so far
 bool mb_io_join(mb_io *io, int64_t deadline_ms);  // false: it still runs; -1 waits for ever
 void mb_io_free(mb_io *io);                       // after join, or in a forked child

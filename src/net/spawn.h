@@ -3,6 +3,7 @@
 // program: it sets the limits, passes the three pipes through, reports the exit, and when the program has ended, the time
 // is over, or we are gone (its control pipe closes), it kills every descendant, those with a session of their own too.
 // Our side never uses fork handlers, never waits for foreign children, and awaits the helper by pidfd where there is one.
+// What is started gains no privileges (no_new_privs): what runs as somebody else could not be killed.
 #ifndef MB_NET_SPAWN_H
 #define MB_NET_SPAWN_H
 
@@ -45,6 +46,8 @@ void mb_child_free(mb_child *child); // kills if it still runs
 // *ret_cut), waits. SIGPIPE never reaches the process.
 int mb_spawn_run(const mb_spawn_options *options, const char *input, size_t len, mb_buf *out, mb_buf *err_out,
                  bool *ret_cut, mb_exit *ret_exit, membrane_error **err);
+// write(2) to a pipe without SIGPIPE: EPIPE is an errno like any other. For mb_child_stdin.
+ssize_t mb_pipe_write(int fd, const void *bytes, size_t len);
 // Where the helper is: MEMBRANE_SPAWN_HELPER, else the installed place; NULL if it cannot be executed.
 const char *mb_spawn_helper(void);
 

@@ -58,7 +58,9 @@ static mb_route_decision try_now(mb_route *route, size_t i, int64_t at_ms, const
     return (mb_route_decision){MB_ROUTE_TRY, i, route->memory[i].key, at_ms, reason};
 }
 
-static mb_route_decision fail(const char *reason) { return (mb_route_decision){.what = MB_ROUTE_FAIL, .reason = reason}; }
+static mb_route_decision fail(const char *reason) {
+    return (mb_route_decision){.what = MB_ROUTE_FAIL, .reason = reason};
+}
 
 // The first target of the list in use that is free now; else the one that is free soonest, within the deadline.
 static bool pick(mb_route *route, int64_t now_ms, size_t *ret_target, int64_t *ret_at) {
@@ -82,9 +84,9 @@ static mb_route_decision pick_or_fail(mb_route *route, int64_t now_ms, size_t fr
             mb_route_memory *m = &route->memory[target];
             const char *reason = from == SIZE_MAX                  ? "first target"
                                  : m->is_loading && target == from ? "still loading"
-                                 : target == from                ? "after the wait that was asked for"
-                                 : route->group == MB_GROUP_MAIN ? "next target"
-                                                                 : "fallback";
+                                 : target == from                  ? "after the wait that was asked for"
+                                 : route->group == MB_GROUP_MAIN   ? "next target"
+                                                                   : "fallback";
             if (at > now_ms && !m->is_loading && ++m->retries > route->retries) {
                 m->is_out = true; // it asked to wait too often
                 continue;

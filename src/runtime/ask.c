@@ -86,12 +86,11 @@ static void begin(mb_task *task) { mb_round_begin((mb_round *)((char *)task - of
 
 int mb_round_wait(mb_round *round, membrane_error **err) {
     waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
-    int code = mb_handle_enter(round->m, err);
-    if (code) return code;
     round->done = wake;
     round->user = &w;
     round->task.run = begin;
-    mb_io_post(round->m->io, &round->task);
+    int code = mb_handle_post(round->m, &round->task, err);
+    if (code) return code;
     // Every question has a total time, so this ends.
     pthread_mutex_lock(&w.lock);
     while (!w.is_done) pthread_cond_wait(&w.came, &w.lock);

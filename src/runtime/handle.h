@@ -55,8 +55,9 @@ struct membrane {
     mb_task close_task;
 };
 
-// 0 if the handle can be used: open and not forked away; starts the I/O thread if it does not run.
-int mb_handle_enter(membrane_t *m, membrane_error **err);
+// Hands a task to the I/O thread, which is started if it does not run. MEMBRANE_EFORKED, MEMBRANE_ECANCELLED (closing:
+// the task will not run), MEMBRANE_EIO, MEMBRANE_ENOMEM.
+int mb_handle_post(membrane_t *m, mb_task *task, membrane_error **err);
 // The configuration in force, counted.
 mb_config *mb_handle_config(membrane_t *m);
 bool mb_handle_is_forked(const membrane_t *m);

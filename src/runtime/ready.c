@@ -105,7 +105,7 @@ int membrane_fd(membrane_t *m) {
     if (mark && started) {
         mark->task.run = mark_running;
         mark->m = m;
-        mb_io_post(m->io, &mark->task);
+        if (mb_handle_post(m, &mark->task, NULL) != 0) mb_free(mark);
     } else {
         mb_free(mark);
     }

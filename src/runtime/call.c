@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+// The caller's side of a call: the request is parsed, checked and queued; then events are pulled.
+#include "runtime/call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/options.h"
+#include "base/utf8.h"
+#include "route/request.h"
+#include "runtime/fork.h"
+#include "runtime/ready.h"
+#include "runtime/result.h"
+
+void membrane_call_options_init(membrane_call_options *options, size_t size) {
+    mb_options_init(options, size, sizeof *options);
+    if (options && size >= offsetof(membrane_call_options, retries) + sizeof options->retries) options->retries = MEMBRANE_UNSET;
+}
+
+membrane_call *mb_call_ref(membrane_call *call) {
+    atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
+    return call;
+}
+
+static void free_call(membrane_call *call) {
+    membrane_t *m = call->m;
+    mb_exchange_free(&call->exchange);
+    if (call->has_turn) mb_turn_free(&call->turn);
+    mb_buf_free(&call->warnings);
+    mb_queue_free(&call->queue);
+    membrane_error_free(call->error);
+    membrane_error_free(call->last_error);
+    membrane_result_free(call->result);
+    mb_config_unref(call->config);
+    mb_arena_free(&call->arena);
+    mb_free(call);
+    membrane_unref(m);
+}
+
+void mb_call_unref(membrane_call *call) {
+    if (atomic_fetch_sub(&call->refs, 1) == 1) free_call(call);
+}
+
+// ---- start -------------------------------------------------------------------------------------------------------------
+
+static const char *new_request_id(membrane_call *call) {
+    static _Thread_local mb_rng rng;
+    static _Thread_local long seeded_in;
+    if (seeded_in != mb_fork_generation()) { // a child must not count on from its parent's numbers
+        mb_rng_seed(&rng);
+        seeded_in = mb_fork_generation();
+    }
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv";
+    char *id = mb_arena_alloc(&call->arena, 32);
+    uint64_t bits = mb_rng_next(&rng), time = (uint64_t)mb_wall_ms();
+    if (!id) return NULL;
+    memcpy(id, "req_", 4);
+    for (int i = 0; i < 9; i++) id[4 + i] = digits[time >> (40 - 5 * i) & 31]; // sorts by time
+    for (int i = 0; i < 12; i++) id[13 + i] = digits[bits >> 5 * i & 31];
+    id[25] = '\0';
+    return id;
+}
+
+static int check_name(const char *what, const char *text, membrane_error **err) {
+    if (!text) return 0;
+    size_t len = strlen(text);
+    if (len == 0 || len > MB_LIMIT_NAME) return mb_error_set(err, MEMBRANE_EINVAL, "%s: 1 to %d bytes", what, MB_LIMIT_NAME);
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) return mb_error_set(err, MEMBRANE_EINVAL, "%s: no control characters", what);
+    return 0;
+}
+
+static int read_headers(membrane_call *call, membrane_error **err) {
+    const mb_json *more = mb_json_get(call->request, "extra_headers");
+    if (!more || more->count == 0) return 0;
+    const char **lines = mb_arena_zalloc(&call->arena, (more->count + 1) * sizeof *lines);
+    if (!lines) return mb_error_no_memory(err);
+    for (uint32_t i = 0; i < more->count; i++) {
+        const mb_json *value = &more->children[i];
+        for (const char *c = value->key; *c; c++)
+            if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", *c))
+                return mb_error_set(err, MEMBRANE_EINVAL, "extra_headers: \"%s\" is no header's name", value->key);
+        for (size_t k = 0; k < value->len; k++)
+            if ((unsigned char)value->str[k] < 0x20) return mb_error_set(err, MEMBRANE_EINVAL, "extra_headers.%s: no control characters", value->key);
+        lines[i] = mb_arena_printf(&call->arena, "%s: %s", value->key, value->str);
+        if (!lines[i]) return mb_error_no_memory(err);
+    }
+    call->extra_headers = lines;
+    return 0;
+}
+
+static void apply_options(membrane_call *call, const membrane_call_options *o) {
+    call->flags = o->flags;
+    call->deadline_ms = o->deadline_ms;
+    call->connect_ms = o->connect_timeout_ms;
+    call->first_token_ms = o->first_token_timeout_ms;
+    call->idle_ms = o->idle_timeout_ms;
+    if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
+}
+
+static int read_request(membrane_call *call, const char *text, size_t len, const membrane_call_options *o, membrane_error **err) {
+    membrane_error *cause = NULL;
+    if (len > MB_LIMIT_REQUEST) return mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes", MB_LIMIT_REQUEST);
+    int code = mb_json_parse(&call->arena, text, len, &call->request, &cause);
+    if (code) {
+        if (code != MEMBRANE_ENOMEM) code = mb_error_set(err, MEMBRANE_EINVAL, "the request is no JSON: %s", membrane_error_message(cause));
+        else mb_error_no_memory(err);
+        membrane_error_free(cause);
+        return code;
+    }
+    code = mb_request_check(call->request, &call->kind, err);
+    if (code) return code;
+    call->stream = mb_json_bool(mb_json_get(call->request, "stream"), false) && call->kind != MB_ASK_EMBED;
+    call->session = mb_json_get_str(call->request, "session");
+    call->request_id = mb_json_get_str(call->request, "request_id");
+    apply_options(call, o);
+    if (!call->request_id) call->request_id = new_request_id(call);
+    if (!call->request_id) return mb_error_no_memory(err);
+    code = check_name("request_id", call->request_id, err);
+    if (code == 0) code = check_name("session", call->session, err);
+    return code ? code : read_headers(call, err);
+}
+
+static membrane_call *new_call(membrane_t *m) {
+    membrane_call *call = mb_calloc(1, sizeof *call);
+    if (!call) return NULL;
+    call->refs = 1;
+    call->m = membrane_ref(m);
+    call->config = mb_handle_config(m);
+    call->warnings = MB_BUF(65536);
+    call->start_wall_ms = mb_wall_ms();
+    if (mb_queue_init(&call->queue) == 0) return call;
+    free_call(call);
+    return NULL;
+}
+
+static int prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options, membrane_call **ret,
+                   membrane_error **err) {
+    membrane_call_options o;
+    if (!m || !text || !ret) return mb_error_set(err, MEMBRANE_EINVAL, "an argument is NULL");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "this handle was in use before fork: open another one in the child");
+    if (!mb_options_read(&o, sizeof o, options))
+        return mb_error_set(err, MEMBRANE_EINVAL, "the options were not filled by membrane_call_options_init");
+    if (!options || o.struct_size < offsetof(membrane_call_options, retries) + sizeof o.retries) o.retries = MEMBRANE_UNSET;
+    if (len == 0) len = strlen(text);
+    membrane_call *call = new_call(m);
+    if (!call) return mb_error_no_memory(err);
+    int code = read_request(call, text, len, &o, err);
+    if (code == 0) code = mb_resolve(call, mb_json_get_str(call->request, "model"), err);
+    if (code == 0 && o.retries != MEMBRANE_UNSET) call->route.retries = o.retries < 0 ? 0 : o.retries;
+    call->logs_prompt = call->config->log_prompts || (call->flags & MEMBRANE_CALL_LOG_PROMPT);
+    if (code == 0) { // a host's provider is given the text as well
+        call->request_text = mb_arena_strndup(&call->arena, text, len);
+        call->request_len = len;
+        if (!call->request_text) code = mb_error_no_memory(err);
+    }
+    if (code) free_call(call);
+    else *ret = call;
+    return code;
+}
+
+int membrane_call_start(membrane_t *m, const char *request_json, size_t len, const membrane_call_options *options,
+                        membrane_call **ret_call, membrane_error **err) {
+    membrane_call *call;
+    int code = prepare(m, request_json, len, options, &call, err);
+    if (code) return code;
+    call->start_task.run = mb_run_start;
+    call->cancel_task.run = mb_run_cancel;
+    call->resume_task.run = mb_run_resume;
+    mb_call_ref(call);
+    code = mb_handle_post(m, &call->start_task, err);
+    if (code) {
+        call->refs = 1;
+        mb_call_unref(call);
+        return code;
+    }
+    *ret_call = call;
+    return 0;
+}
+
+// ---- while it runs -----------------------------------------------------------------------------------------------------
+
+static void post(membrane_call *call, mb_task *task, atomic_bool *posted) {
+    if (atomic_exchange(posted, true)) return;
+    mb_call_ref(call);
+    if (mb_handle_post(call->m, task, NULL) != 0) mb_call_unref(call);
+}
+
+static int next_event(membrane_call *call, int64_t timeout_ms, const membrane_event **ret) {
+    bool drained = false;
+    int code = mb_queue_next(&call->queue, timeout_ms, ret, &drained);
+    if (drained && atomic_load(&call->paused) && !mb_queue_is_full(&call->queue)) post(call, &call->resume_task, &call->resume_posted);
+    mb_ready_settle(call);
+    return code;
+}
+
+int membrane_call_next(membrane_call *call, int64_t timeout_ms, const membrane_event **ret_event, membrane_error **err) {
+    if (!call || !ret_event) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_call_next: an argument is NULL");
+    if (mb_handle_is_forked(call->m)) return mb_error_set(err, MEMBRANE_EFORKED, "the call belongs to the parent process");
+    return next_event(call, timeout_ms, ret_event);
+}
+
+int membrane_call_read(membrane_call *call, char *buf, size_t cap, size_t *ret_len, int64_t timeout_ms) {
+    const membrane_event *event;
+    size_t used = 0, len;
+    int code = 0;
+    if (!call || !buf || !ret_len) return MEMBRANE_EINVAL;
+    if (mb_handle_is_forked(call->m)) return MEMBRANE_EFORKED;
+    while ((code = next_event(call, used ? 0 : timeout_ms, &event)) == 0) {
+        const char *json = membrane_event_json(event, &len);
+        if (!json || len + 1 > cap - used) {
+            mb_queue_unread(&call->queue, event);
+            mb_ready_mark(call);
+            if (!json) code = MEMBRANE_ENOMEM;
+            else if (!used) *ret_len = len + 1, code = MEMBRANE_EINVAL;
+            break;
+        }
+        memcpy(buf + used, json, len);
+        buf[used + len] = '\n';
+        used += len + 1;
+    }
+    if (!used) return code;
+    *ret_len = used;
+    return 0;
+}
+
+void membrane_call_cancel(membrane_call *call) {
+    if (call && !mb_handle_is_forked(call->m)) post(call, &call->cancel_task, &call->cancel_posted);
+}
+
+const char *membrane_call_request_id(const membrane_call *call) { return call ? call->request_id : NULL; }
+
+const membrane_result *membrane_call_result(membrane_call *call) {
+    if (!call || !call->queue.ended) return NULL;
+    if (!call->result) call->result = mb_result_of_call(call);
+    return call->result;
+}
+
+void membrane_call_free(membrane_call *call) {
+    if (!call) return;
+    mb_ready_forget(call);
+    if (!call->queue.ended) membrane_call_cancel(call);
+    mb_call_unref(call);
+}
+
+// ---- in one ------------------------------------------------------------------------------------------------------------
+
+int membrane_call_text(membrane_t *m, const char *request_json, size_t len, const membrane_call_options *options,
+                       char **ret_text, membrane_error **err) {
+    membrane_call *call;
+    const membrane_event *event;
+    if (!ret_text) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_call_text: ret_text is NULL");
+    int code = membrane_call_start(m, request_json, len, options, &call, err);
+    if (code) return code;
+    while ((code = membrane_call_next(call, MEMBRANE_FOREVER, &event, err)) == 0) {
+        const membrane_error *error = membrane_event_error(event);
+        if (error && err) *err = mb_error_copy(error);
+        if (error) {
+            code = membrane_error_code(error);
+            break;
+        }
+    }
+    if (code == MEMBRANE_EDONE) {
+        size_t text_len;
+        const char *text = membrane_result_text(membrane_call_result(call), &text_len);
+        *ret_text = mb_strndup(text, text_len);
+        code = *ret_text ? 0 : mb_error_no_memory(err);
+    }
+    membrane_call_free(call);
+    return code;
+}
+
+// ---- without sending ---------------------------------------------------------------------------------------------------
+
+static void put_targets(mb_jw *w, const membrane_call *call) {
+    mb_jw_key(w, "targets");
+    mb_jw_array(w);
+    for (size_t i = 0; i < call->route.count; i++) {
+        const mb_target *t = &call->targets[i];
+        static const char *const groups[] = {"main", "error", "context_overflow", "content_policy"};
+        mb_jw_object(w);
+        mb_jw_kstr(w, "provider", t->provider->name);
+        mb_jw_kstr(w, "model", t->model);
+        mb_jw_kstr(w, "engine", t->provider->quirks->kind);
+        mb_jw_kstr_if(w, "url", t->provider->base_url);
+        mb_jw_kbool(w, "local", t->provider->local);
+        mb_jw_kstr(w, "list", groups[t->group]);
+        mb_jw_kstr_if(w, "passed_over", call->route_targets[i].passed_over);
+        mb_jw_end_object(w);
+    }
+    mb_jw_end_array(w);
+}
+
+static int put_body(mb_jw *w, membrane_call *call, const mb_target *t, membrane_error **err) {
+    mb_wire wire = {.url = MB_BUF(65536), .body = MB_BUF(MB_LIMIT_REQUEST), .headers = MB_BUF(65536)};
+    mb_ask ask = {.kind = call->kind, .request = call->request, .provider = t->provider->name, .model = t->model,
+                  .base_url = t->provider->base_url, .quirks = t->provider->quirks, .stream = call->stream, .warnings = &call->warnings};
+    int code = t->provider->adapter->write(&ask, &wire, err);
+    if (code == 0) {
+        mb_jw_kstr(w, "method", wire.method);
+        mb_jw_kstr(w, "url", mb_buf_text(&wire.url));
+        mb_jw_key(w, "body");
+        mb_jw_raw(w, mb_buf_text(&wire.body), wire.body.len);
+    }
+    mb_buf_free(&wire.url);
+    mb_buf_free(&wire.body);
+    mb_buf_free(&wire.headers);
+    return code;
+}
+
+int membrane_call_plan(membrane_t *m, const char *request_json, size_t len, const membrane_call_options *options,
+                       membrane_result **ret_result, membrane_error **err) {
+    membrane_call *call;
+    mb_buf out = MB_BUF(2 * MB_LIMIT_REQUEST);
+    if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_call_plan: ret_result is NULL");
+    int code = prepare(m, request_json, len, options, &call, err);
+    if (code) return code;
+    mb_jw w = mb_jw_to(&out);
+    mb_jw_object(&w);
+    if (call->discovers) mb_jw_kstr(&w, "chosen_because", "no model is named: a call would look for a local engine, then for a key, then use builtin/extractive");
+    else mb_jw_kstr_if(&w, "chosen_because", call->chosen_because);
+    put_targets(&w, call);
+    const mb_target *first = NULL;
+    for (size_t i = 0; i < call->route.count && !first; i++)
+        if (!call->route_targets[i].passed_over) first = &call->targets[i];
+    if (first && first->provider->adapter) code = put_body(&w, call, first, err);
+    if (call->warnings.len) {
+        mb_jw_key(&w, "warnings");
+        mb_jw_array(&w);
+        mb_jw_raw(&w, call->warnings.data, call->warnings.len);
+        mb_jw_end_array(&w);
+    }
+    mb_jw_end_object(&w);
+    free_call(call);
+    if (code == 0) return mb_result_from(&out, ret_result, err);
+    mb_buf_free(&out);
+    return code;
+}
