@@ -73,7 +73,7 @@ static const option_id plain_options[] = {COMMON};
 static const option_id help_options[] = {OPT_MAN, COMMON};
 
 static const action_row models_actions[] = {
-    {"list", "", "The models that the providers tell of; logical models of the configuration first"},
+    {"list", "[PROVIDER]", "The models that the providers tell of; logical models of the configuration first"},
     {"show", "PROVIDER/MODEL", "What its provider says of one model"},
     {"load", "PROVIDER/MODEL", "Load a model into its engine and say how long it took"},
     {"unload", "PROVIDER/MODEL", "Take a model out of its engine's memory"},

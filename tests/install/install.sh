@@ -6,6 +6,7 @@
 #   install.sh BUILD SOURCE
 set -eu
 build=$1 source=$2
+unset LD_LIBRARY_PATH # the build folder must not stand in for the installed library
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tests=0 failed=0
