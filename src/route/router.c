@@ -77,8 +77,8 @@ static bool pick(mb_route *route, int64_t now_ms, size_t *ret_target, int64_t *r
 }
 
 static mb_route_decision pick_or_fail(mb_route *route, int64_t now_ms, size_t from) {
-    size_t target;
-    int64_t at;
+    size_t target = 0;
+    int64_t at = now_ms;
     for (;;) {
         if (pick(route, now_ms, &target, &at)) {
             mb_route_memory *m = &route->memory[target];

@@ -93,36 +93,6 @@ int mb_config_error(const mb_config *config, membrane_error **err, const mb_json
                         MB_CONFIG_LINE_OF(where->line), text);
 }
 
-static size_t distance(const char *a, const char *b) {
-    size_t row[65], la = strlen(a), lb = strlen(b);
-    if (la > 64 || lb > 64) return 64;
-    for (size_t j = 0; j <= lb; j++) row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
-const char *mb_config_nearest(const char *word, const char *const *names, size_t count) {
-    const char *best = NULL;
-    size_t best_distance = strlen(word) / 2 + 1;
-    for (size_t i = 0; i < count; i++) {
-        size_t d = distance(word, names[i]);
-        if (d >= best_distance) continue;
-        best = names[i];
-        best_distance = d;
-    }
-    return best;
-}
-
 // ---- the snapshot ----------------------------------------------------------------------------------------------------
 
 mb_config *mb_config_ref(mb_config *config) {

@@ -11,6 +11,7 @@
 #include "membrane/provider.h"
 #include "net/http.h"
 #include "route/adapter.h"
+#include "route/nearest.h"
 #include "route/router.h"
 
 typedef struct mb_provider {
@@ -111,8 +112,6 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
 int mb_config_user_files(mb_config *config, const char *project_dir, const mb_json **tree, membrane_error **err);
 int mb_config_read_file(mb_config *config, const char *level, const char *path, bool must_exist, const mb_json **tree,
                         membrane_error **err);
-// The nearest of count names (spaced by stride bytes, the first member of each a const char *), or NULL.
-const char *mb_config_nearest(const char *word, const char *const *names, size_t count);
 int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json *value, const char **ret_secret,
                      const char **ret_ref, membrane_error **err);
 // OLLAMA_HOST as Ollama reads it, into a URL without a final slash. MEMBRANE_ECONFIG.

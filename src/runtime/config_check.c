@@ -75,7 +75,7 @@ static int unknown_key(const mb_config *config, const char *path, const mb_json 
     const char *names[32];
     size_t count = 0;
     for (; known[count].key; count++) names[count] = known[count].key;
-    const char *nearest = mb_config_nearest(value->key, names, count);
+    const char *nearest = mb_nearest(value->key, names, count);
     return mb_config_error(config, err, value, "unknown key \"%s\"%s%s%s%s%s", value->key, path[0] ? " in " : "", path,
                            nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
 }
@@ -83,10 +83,10 @@ static int unknown_key(const mb_config *config, const char *path, const mb_json 
 static int check_tables(const mb_config *config, const char *path, const mb_json *value, const shape *row,
                         membrane_error **err) {
     for (uint32_t i = 0; i < value->count; i++) {
-        char inner[512];
+        char inner[640]; // a longer path is cut: it stands in a message only
         const mb_json *one = &value->children[i];
-        if (row->type == TABLES) snprintf(inner, sizeof inner, "%s.%u", path, i);
-        else snprintf(inner, sizeof inner, "%s.%s", path, one->key);
+        if (row->type == TABLES) snprintf(inner, sizeof inner, "%.500s.%u", path, i);
+        else snprintf(inner, sizeof inner, "%.500s.%.100s", path, one->key);
         if (row->type == TABLES && one->type == MB_JSON_STRING) continue; // "provider/model" for {target: …}
         if (one->type != MB_JSON_OBJECT) return mb_config_error(config, err, one, "%s must be a table", inner);
         int code = check_table(config, inner, one, row->inner, err);

@@ -74,7 +74,7 @@ static int add_target(mb_config *config, mb_model *model, mb_target *targets, co
         const char *name = mb_arena_strndup(&config->arena, text, (size_t)(slash - text));
         if (!names || !name) return mb_error_no_memory(err);
         for (size_t i = 0; i < config->provider_count; i++) names[i] = config->providers[i].name;
-        const char *nearest = mb_config_nearest(name, names, config->provider_count);
+        const char *nearest = mb_nearest(name, names, config->provider_count);
         return mb_config_error(config, err, where, "models.%s: there is no provider \"%s\"%s%s%s", model->name, name,
                                nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
     }

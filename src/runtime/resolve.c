@@ -26,7 +26,7 @@ int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const
     char wanted[MB_LIMIT_NAME + 1] = "";
     memcpy(wanted, name, len < MB_LIMIT_NAME ? len : MB_LIMIT_NAME);
     for (size_t i = 0; i < config->provider_count && count < MB_COUNT(names); i++) names[count++] = config->providers[i].name;
-    const char *nearest = mb_config_nearest(wanted, names, count);
+    const char *nearest = mb_nearest(wanted, names, count);
     int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no provider \"%s\"%s%s%s", wanted,
                             nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
     if (err) mb_error_hint(*err, "name it under providers: in the configuration; membrane providers lists those there are");
