@@ -32,11 +32,11 @@ static void cell_last(cli_text *t, cli_json item) {
 
 static void show(cli_app *app, const membrane_result *result, bool was_probed) {
     static const cli_column columns[] = {{"PROVIDER", "name", NULL, false},
-                                         {"ENGINE", "engine", NULL, false},
+                                         {"KIND", "kind", NULL, false},
                                          {"KEY", "key", NULL, false},
                                          {"LAST CALL", "", cell_last, false},
                                          {"URL", "base_url", NULL, false}};
-    static const cli_column probed[] = {{"PROVIDER", "name", NULL, false}, {"ENGINE", "engine", NULL, false},
+    static const cli_column probed[] = {{"PROVIDER", "name", NULL, false}, {"KIND", "kind", NULL, false},
                                         {"STATE", "", cell_probe, false},  {"AFTER", "", cell_latency, true},
                                         {"MODELS", "", cell_models, true}, {"VERSION", "probe.version", NULL, false},
                                         {"KEY", "key", NULL, false},       {"LAST CALL", "", cell_last, false},
@@ -48,11 +48,11 @@ static void show(cli_app *app, const membrane_result *result, bool was_probed) {
         out_table(app, items, probed, sizeof probed / sizeof *probed);
     else
         out_table(app, items, columns, sizeof columns / sizeof *columns);
+    // Engines that are only looked for at their usual ports are not missed.
     while (was_probed && json_next(items, &key, &item)) {
-        char *message = json_dup(item, "probe.message"), *name = json_dup(item, "name");
-        if (message) note(app, "membrane: %s: %s", name ? name : "?", message);
+        char *message = json_is_true(json_get(item, "configured")) ? json_dup(item, "probe.message") : NULL;
+        if (message) note(app, "membrane: %s", message);
         free(message);
-        free(name);
     }
 }
 
