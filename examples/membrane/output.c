@@ -60,8 +60,20 @@ void out_format(const cli_app *app, const char *format, ...) {
     free(made);
 }
 
+// JSON may hold DEL and C1 controls as they are; for a terminal they are written as JSON can say them too.
 bool out_json(const char *str, size_t len) {
-    fwrite(str, 1, len, stdout);
+    bool has_terminal = isatty(STDOUT_FILENO);
+    size_t from = 0;
+    for (size_t i = 0; has_terminal && i < len; i++) {
+        unsigned char c = (unsigned char)str[i], next = i + 1 < len ? (unsigned char)str[i + 1] : 0xff;
+        bool is_c1 = c == 0xc2 && next < 0xa0;
+        if (!is_c1 && c != 0x7f) continue;
+        fwrite(str + from, 1, i - from, stdout);
+        fprintf(stdout, "\\u%04x", is_c1 ? next : c);
+        i += is_c1;
+        from = i + 1;
+    }
+    fwrite(str + from, 1, len - from, stdout);
     fputc('\n', stdout);
     return fflush(stdout) == 0;
 }

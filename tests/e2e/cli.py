@@ -389,6 +389,13 @@ def a_terminal_is_not_driven_by_the_model():
 
 
 @test
+def a_terminal_is_not_driven_by_json():
+    out, _ = run_pty("-m", "mock/escape", "--json", "hi", stdout_only=True)
+    expect(any(b in out for b in (b"\x1b", b"\x07", "\u009b".encode())), False, repr(out))
+    expect(json.loads(out)["text"], "a\x1b[31mred\x07\u009b2J end")
+
+
+@test
 def a_terminal_is_not_driven_by_a_server():
     out, code = run_pty("-m", "once", "hi", env={"NO_COLOR": "1"})
     expect(code, 3)
