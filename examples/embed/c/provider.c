@@ -18,11 +18,12 @@ int main(void) {
     static const char request[] =
         "{\"model\":\"mine/parrot\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello?\"}]}";
     membrane_provider_table table = {sizeof table, MEMBRANE_PROVIDER_VERSION, 1, start, NULL, NULL};
+    static char greeting[] = "Polly says hello.";
     membrane_t *m = NULL;
     membrane_error *err = NULL;
     char *answer = NULL;
     int status = membrane_open(NULL, &m, &err);
-    if (status == 0) status = membrane_provider_add(m, "mine", &table, "Polly says hello.", &err);
+    if (status == 0) status = membrane_provider_add(m, "mine", &table, greeting, &err);
     if (status == 0) status = membrane_call_text(m, request, sizeof request - 1, NULL, &answer, &err);
     if (status == 0)
         puts(answer);
