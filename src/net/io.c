@@ -24,6 +24,7 @@ struct mb_io {
     int epoll_fd, wake_fd;
     int64_t now_ms;
     mb_timers timers;
+    mb_task *deferred;
     mb_io_hooks hooks;
     pthread_t thread;
     bool started, joined;
@@ -101,6 +102,20 @@ static bool run_posted(mb_io *io) {
     return true;
 }
 
+void mb_io_defer(mb_io *io, mb_task *task) {
+    task->next = io->deferred;
+    io->deferred = task;
+}
+
+static void run_deferred(mb_io *io) {
+    mb_task *task = io->deferred;
+    io->deferred = NULL;
+    for (mb_task *next; task; task = next) {
+        next = task->next;
+        task->run(task);
+    }
+}
+
 static int sleep_ms(mb_io *io) {
     int64_t due = mb_timers_next(&io->timers);
     if (due < 0) return -1;
@@ -138,10 +153,12 @@ static void *loop(void *user) {
         while (run_posted(io)) {}
         mb_timers_run(&io->timers, io->now_ms);
         io->hooks.settle(io->hooks.user);
+        run_deferred(io);
         if (stops) break;
         wait_ready(io);
     }
     io->hooks.end(io->hooks.user);
+    run_deferred(io);
     pthread_mutex_lock(&io->lock);
     io->ended = true;
     pthread_cond_broadcast(&io->end_cond);

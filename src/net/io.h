@@ -40,6 +40,7 @@ void mb_io_free(mb_io *io);                       // after join, or in a forked 
 int64_t mb_io_now(const mb_io *io); // monotonic milliseconds, taken once a round
 void mb_io_timer_set(mb_io *io, mb_timer *timer, int64_t due_ms);
 void mb_io_timer_clear(mb_io *io, mb_timer *timer);
+void mb_io_defer(mb_io *io, mb_task *task); // runs it at the end of this round
 int mb_io_watch(mb_io *io, int fd, uint32_t events, bool is_known); // adds or changes; 0 or MEMBRANE_EIO
 void mb_io_unwatch(mb_io *io, int fd);
 

@@ -59,7 +59,8 @@ struct membrane_call {
     const char *next_reason;
     int64_t start_ms, first_ms, end_ms, start_wall_ms;
     membrane_error *last_error;
-    bool is_over, is_started;
+    mb_task flush_task;
+    bool is_over, is_started, flush_posted;
     // after the terminal event: the caller's
     membrane_error *error; // the call's, NULL after DONE
     membrane_result *result;

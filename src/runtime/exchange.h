@@ -5,6 +5,7 @@
 #define MB_RUNTIME_EXCHANGE_H
 
 #include "runtime/config.h"
+#include "runtime/queue.h"
 
 typedef struct mb_exchange mb_exchange;
 
@@ -15,6 +16,7 @@ typedef struct mb_engine_room {
     mb_json_parser *parser;
     mb_sse *idle_frames[32]; // frame machines that can be used again
     int idle_count;
+    mb_block_pool blocks;    // for the queues of calls
 } mb_engine_room;
 
 typedef struct mb_exchange_plan {

@@ -46,6 +46,7 @@ static bool copy_options(membrane_options *to, const membrane_options *from) {
 
 static void free_room(mb_engine_room *room) {
     for (int i = 0; i < room->idle_count; i++) mb_sse_free(room->idle_frames[i]);
+    mb_block_pool_free(&room->blocks);
     mb_json_parser_free(room->parser);
 }
 

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 
-enum { BLOCK_ROOM = 3968, RESERVE_ROOM = sizeof(membrane_event) + 64, ALIGN = 16 };
+enum { BLOCK_ROOM = 3968, RESERVE_ROOM = sizeof(membrane_event) + sizeof(mb_event_extra) + 64, ALIGN = 16, POOL_MAX = 64 };
 
 struct mb_block {
     mb_block *next;
@@ -39,7 +39,6 @@ static void free_blocks(mb_block *block) {
 
 void mb_queue_free(mb_queue *q) {
     free_blocks(q->first);
-    free_blocks(q->spare);
     free_blocks(q->open);
     mb_free(q->reserve);
     free_blocks(q->taken);
@@ -49,14 +48,11 @@ void mb_queue_free(mb_queue *q) {
 }
 
 static mb_block *new_block(mb_queue *q, size_t need) {
-    mb_block *block = NULL;
-    if (need <= BLOCK_ROOM) {
-        pthread_mutex_lock(&q->lock);
-        block = q->spare;
-        q->spare = NULL;
-        pthread_mutex_unlock(&q->lock);
-    }
-    if (!block) {
+    mb_block *block = need <= BLOCK_ROOM ? q->pool->first : NULL;
+    if (block) {
+        q->pool->first = block->next;
+        q->pool->count--;
+    } else {
         size_t room = need > BLOCK_ROOM ? need : BLOCK_ROOM;
         block = mb_malloc(sizeof *block + room);
         if (!block) return NULL;
@@ -68,21 +64,51 @@ static mb_block *new_block(mb_queue *q, size_t need) {
     return block;
 }
 
+static void give_block(mb_queue *q, mb_block *block) {
+    if (block->room != BLOCK_ROOM || q->pool->count >= POOL_MAX) {
+        mb_free(block);
+        return;
+    }
+    block->next = q->pool->first;
+    q->pool->first = block;
+    q->pool->count++;
+}
+
+void mb_block_pool_free(mb_block_pool *pool) {
+    free_blocks(pool->first);
+    *pool = (mb_block_pool){0};
+}
+
 static bool is_content(int type) {
     return type == MEMBRANE_EVENT_TEXT || type == MEMBRANE_EVENT_THINKING || type == MEMBRANE_EVENT_TOOL_CALL;
+}
+
+// A caller who is slow to read must not cost a block an event: what fits into the last one is moved there.
+static bool move_into_last(mb_queue *q, const mb_block *open) {
+    mb_block *last = q->last;
+    if (!last || last->room - last->used < open->used || last->has_content != open->has_content) return false;
+    memcpy(last->data + last->used, open->data, open->used);
+    last->used += open->used;
+    last->events += open->events;
+    last->bytes += open->bytes;
+    return true;
 }
 
 static void link_open(mb_queue *q) {
     mb_block *block = q->open;
     q->open = NULL;
     pthread_mutex_lock(&q->lock);
-    if (q->last) q->last->next = block;
-    else q->first = block;
-    q->last = block;
+    bool moved = move_into_last(q, block);
+    if (!moved) {
+        if (q->last) q->last->next = block;
+        else q->first = block;
+        q->last = block;
+    }
     bool wakes = q->sleeps;
     q->sleeps = false;
     pthread_mutex_unlock(&q->lock);
     if (wakes) pthread_cond_signal(&q->came);
+    if (moved) give_block(q, block);
 }
 
 bool mb_queue_publish(mb_queue *q) {
@@ -92,25 +118,29 @@ bool mb_queue_publish(mb_queue *q) {
 }
 
 membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t len) {
-    size_t size = (sizeof(membrane_event) + len + 1 + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    bool has_extra = type != MEMBRANE_EVENT_TEXT && type != MEMBRANE_EVENT_THINKING;
+    size_t head = sizeof(membrane_event) + (has_extra ? sizeof(mb_event_extra) : 0);
+    size_t size = (head + len + 1 + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     mb_block *open = q->open;
+    if (size > UINT32_MAX) return NULL;
     // A block that begins without a part of the answer never gets one.
     if (open && open->events && (open->room - open->used < size || (is_content(type) && !open->has_content))) {
         link_open(q);
         open = NULL;
     }
     if (open && open->room < size) {
-        mb_free(open);
+        give_block(q, open);
         q->open = open = NULL;
     }
     if (!open && !(q->open = open = new_block(q, size))) return NULL;
     membrane_event *event = (membrane_event *)(void *)(open->data + open->used);
-    *event = (membrane_event){.type = (uint32_t)type, .size = (uint32_t)size, .len = len, .queue = q, .text = ""};
+    *event = (membrane_event){.type = (uint32_t)type, .size = (uint32_t)size, .len = len, .queue = q, .has_extra = has_extra};
+    if (has_extra) memset(event + 1, 0, sizeof(mb_event_extra));
     if (len) {
-        char *copy = (char *)(event + 1);
+        char *copy = (char *)event + head;
         memcpy(copy, text, len);
         copy[len] = '\0';
-        event->text = copy;
+        event->text_at = (uint32_t)head;
     }
     open->used += size;
     open->events++;
@@ -123,11 +153,11 @@ membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t le
 
 void mb_queue_push_last(mb_queue *q, int type, const char *finish, const membrane_error *error) {
     mb_queue_publish(q);
-    mb_free(q->open);
+    if (q->open) give_block(q, q->open);
     q->open = q->reserve;
     q->reserve = NULL;
     *q->open = (mb_block){.room = RESERVE_ROOM};
-    mb_queue_push(q, type, finish, finish ? strlen(finish) : 0)->error = error;
+    mb_event_more(mb_queue_push(q, type, finish, finish ? strlen(finish) : 0))->error = error;
 }
 
 bool mb_queue_is_full(mb_queue *q) {
@@ -159,7 +189,7 @@ bool mb_queue_take_back(mb_queue *q) {
     pthread_mutex_unlock(&q->lock);
     if (!handed && q->open) {
         uncount(q, q->open);
-        mb_free(q->open);
+        give_block(q, q->open);
         q->open = NULL;
     }
     free_blocks(gone);
@@ -191,7 +221,6 @@ static mb_block *take_block(mb_queue *q, int64_t timeout_ms) {
     q->taken = NULL;
     if (timeout_ms > 0) until = after_ms(timeout_ms);
     pthread_mutex_lock(&q->lock);
-    if (done && done->room == BLOCK_ROOM && !q->spare) q->spare = done, done = NULL;
     while (!q->first && timeout_ms != 0 && waited != ETIMEDOUT) {
         q->sleeps = true;
         waited = timeout_ms < 0 ? pthread_cond_wait(&q->came, &q->lock) : pthread_cond_timedwait(&q->came, &q->lock, &until);

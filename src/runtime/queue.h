@@ -17,26 +17,45 @@
 
 typedef struct mb_block mb_block;
 
+// A record can be moved: its text is found by its distance. Only what has more to say than text carries an extra part.
 struct membrane_event {
     uint32_t type;
-    uint32_t size;        // of the record with its text
-    uint32_t number;      // ATTEMPT: from 1
-    bool flag;            // TOOL_CALL: whole; USAGE: exact
-    const char *text;     // lies behind the record
+    uint32_t size;    // of the record with all its parts
+    uint32_t number;  // ATTEMPT: from 1
+    uint32_t text_at; // bytes from the record's start; 0: no text
     size_t len;
-    const char *name, *id; // TOOL_CALL; ATTEMPT: provider, model
-    const char *engine, *reason;
+    struct mb_queue *queue;
+    bool flag;        // TOOL_CALL: whole; USAGE: exact
+    bool has_extra;
+};
+
+typedef struct mb_event_extra {
+    const char *name, *id;       // TOOL_CALL; ATTEMPT: provider, model
+    const char *engine, *reason; // ATTEMPT
     mb_usage usage;
     const membrane_error *error;
-    struct mb_queue *queue;
-};
+} mb_event_extra;
+
+// Blocks that one I/O thread keeps for its calls.
+typedef struct mb_block_pool {
+    mb_block *first;
+    int count;
+} mb_block_pool;
+
+static inline mb_event_extra *mb_event_more(const membrane_event *event) {
+    return event && event->has_extra ? (mb_event_extra *)(void *)(event + 1) : NULL;
+}
+static inline const char *mb_event_text(const membrane_event *event) {
+    return event->text_at ? (const char *)event + event->text_at : "";
+}
 
 typedef struct mb_queue {
     pthread_mutex_t lock;
     pthread_cond_t came;
-    mb_block *first, *last, *spare; // under the lock
+    mb_block *first, *last; // under the lock
     bool sleeps, handed;            // under the lock
     atomic_size_t events, bytes;    // published or open, not yet taken
+    mb_block_pool *pool;            // the I/O thread's
     mb_block *open;                 // the I/O thread's
     mb_block *reserve;              // the I/O thread's, for the terminal event
     mb_block *taken;                // the caller's
@@ -44,7 +63,9 @@ typedef struct mb_queue {
     mb_buf json;                    // the caller's: of the event given last
 } mb_queue;
 
-int mb_queue_init(mb_queue *q); // 0 or MEMBRANE_ENOMEM
+void mb_block_pool_free(mb_block_pool *pool);
+
+int mb_queue_init(mb_queue *q); // 0 or MEMBRANE_ENOMEM; the pool is set before the first push
 void mb_queue_free(mb_queue *q);
 
 // I/O thread. A record with room for len bytes of text, which are copied; NULL: out of memory.

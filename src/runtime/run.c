@@ -38,8 +38,8 @@ static int pour_tool_call(void *user, const mb_tool_call *tool) {
     if (!call->first_ms) call->first_ms = mb_now_ms();
     membrane_event *event = mb_queue_push(&call->queue, MEMBRANE_EVENT_TOOL_CALL, mb_buf_text(&tool->arguments), tool->arguments.len);
     if (!event) return MEMBRANE_ENOMEM;
-    event->id = tool->id; // both live as long as the turn, which lives as long as the call once they were handed out
-    event->name = tool->name;
+    mb_event_more(event)->id = tool->id; // both live as long as the turn, which lives on once they were handed out
+    mb_event_more(event)->name = tool->name;
     event->flag = tool->whole;
     return 0;
 }
@@ -52,7 +52,21 @@ void mb_run_flush(membrane_call *call) {
     if (mb_queue_publish(&call->queue)) mb_ready_mark(call);
 }
 
-static void on_progress(void *user) { mb_run_flush(user); }
+// libcurl hands over a piece of every HTTP chunk by itself: the caller is woken once for all of a round.
+static void flush_later(mb_task *task) {
+    membrane_call *call = CALL_OF(task, flush_task);
+    call->flush_posted = false;
+    mb_run_flush(call);
+    mb_call_unref(call);
+}
+
+static void on_progress(void *user) {
+    membrane_call *call = user;
+    if (call->flush_posted) return;
+    call->flush_posted = true;
+    call->flush_task.run = flush_later;
+    mb_io_defer(call->m->io, &mb_call_ref(call)->flush_task);
+}
 
 static bool on_is_full(void *user) {
     membrane_call *call = user;
@@ -133,7 +147,7 @@ static void over(membrane_call *call, membrane_error *error) {
     }
     if (call->has_turn && (turn->usage.input >= 0 || turn->usage.output >= 0)) {
         membrane_event *usage = mb_queue_push(&call->queue, MEMBRANE_EVENT_USAGE, NULL, 0);
-        if (usage) usage->usage = turn->usage, usage->flag = mb_usage_is_exact(call);
+        if (usage) mb_event_more(usage)->usage = turn->usage, usage->flag = mb_usage_is_exact(call);
     }
     const char *finish = error ? "error" : mb_finish_name(turn->finish ? turn->finish : MB_FINISH_STOP);
     mb_queue_push_last(&call->queue, error ? MEMBRANE_EVENT_ERROR : MEMBRANE_EVENT_DONE, finish, error);
@@ -276,10 +290,11 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
     call->has_turn = true;
     membrane_event *event = mb_queue_push(&call->queue, MEMBRANE_EVENT_ATTEMPT, NULL, 0);
     if (event) {
-        event->name = p->name;
-        event->id = target->model;
-        event->engine = p->quirks->kind;
-        event->reason = reason;
+        mb_event_extra *more = mb_event_more(event);
+        more->name = p->name;
+        more->id = target->model;
+        more->engine = p->quirks->kind;
+        more->reason = reason;
         event->number = (uint32_t)call->attempt_count;
     }
     if (p->host) code = mb_host_start(call, p, target->model, &error);
@@ -355,6 +370,7 @@ void mb_run_start(mb_task *task) {
     if (call->next) call->next->prev = call;
     m->first_call = call;
     call->is_started = true;
+    call->queue.pool = &m->room.blocks;
     call->start_ms = mb_now_ms();
     call->deadline_timer.fire = deadline_fired;
     call->wait_timer.fire = wait_fired;
