@@ -322,6 +322,7 @@ START_TEST(a_child_that_forks_without_end_is_ended_too) {
 END_TEST
 
 START_TEST(a_helper_that_is_not_there_is_an_error_with_a_hint) {
+    ck_assert_ptr_nonnull(getenv("MEMBRANE_SPAWN_HELPER"));
     char *real = strdup(getenv("MEMBRANE_SPAWN_HELPER"));
     setenv("MEMBRANE_SPAWN_HELPER", "/no/helper", 1);
     mb_spawn_options o = shell("true");
