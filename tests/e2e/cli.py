@@ -329,6 +329,26 @@ def an_interrupt_under_json_is_an_error_with_the_partial_text():
 
 
 @test
+def an_interrupt_ends_a_verb_that_waits():
+    (home / "stall.yaml").write_text(f"version: 1\nproviders:\n  stall: {{kind: openai-compatible, base_url: {server.url}/stall/v1}}\n")
+    server.stalled.clear()
+    process = subprocess.Popen([MEMBRANE, "models", "-p", "stall", "--config", "stall.yaml"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=home)
+    expect(server.stalled.wait(20), True)
+    process.send_signal(signal.SIGINT)
+    expect((process.communicate(timeout=5), process.returncode), ((b"", b""), 130))
+
+
+@test
+def local_keeps_a_call_here():
+    (home / "cloud.yaml").write_text("version: 1\nproviders:\n  cloud: {kind: openai-compatible, base_url: 'http://203.0.113.1/v1'}\n"
+                                     "models:\n  both: {targets: [{target: cloud/x}, {target: mock/ok}]}\n")
+    result = run_json("-m", "both", "--local", "--config", "cloud.yaml", "hi")
+    expect(result["target"]["provider"], "mock")
+    expect(run("-m", "cloud/x", "--local", "--config", "cloud.yaml", "hi", code=None).returncode in (3, 5), True)
+
+
+@test
 def sigterm_stops_it_too():
     process = start_slow()
     process.stdout.read(5)

@@ -39,7 +39,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def do_GET(self):
-        if self.path == "/v1/models":
+        if self.path == "/stall/v1/models":
+            self.server.stalled.set()
+            self.server.release.wait(20)
+        if self.path.endswith("/v1/models"):
             return self.send_json(200, {"object": "list", "data": [{"id": "ok", "object": "model"}, {"id": "slow", "object": "model"}]})
         if self.path == "/api/tags":
             return self.send_json(200, {"models": [{"name": "tiny:latest", "model": "tiny:latest", "size": 1234567}]})
