@@ -9,33 +9,34 @@
 
 // ---- numbers -------------------------------------------------------------------------------------------------------
 
-// ± digits · 10^exponent, as a number's text says it; what is beyond 18 digits is dropped and said in is_cut.
+// ± digits · 10^exponent, as a number's text says it; digits that do not fit are dropped and said in is_cut.
 typedef struct decimal {
-    int64_t digits;
+    uint64_t digits;
     long exponent;
-    bool is_cut;
+    bool is_negative, is_cut;
 } decimal;
 
+static void add_digit(decimal *d, unsigned digit, bool in_fraction) {
+    bool has_room = d->digits < UINT64_MAX / 10 || (d->digits == UINT64_MAX / 10 && digit <= UINT64_MAX % 10);
+    if (has_room) d->digits = d->digits * 10 + digit;
+    d->exponent += has_room ? -in_fraction : !in_fraction;
+    d->is_cut |= !has_room && digit != 0;
+}
+
 static decimal read_decimal(const char *p, const char *end) {
-    decimal d = {0};
-    bool negative = p < end && *p == '-', fraction = false, minus = false;
+    decimal d = {.is_negative = p < end && *p == '-'};
+    bool in_fraction = false, minus = false;
     long e = 0;
-    for (p += negative; p < end && *p != 'e' && *p != 'E'; p++) {
-        if (*p == '.') {
-            fraction = true;
-        } else if (d.digits < 100000000000000000) {
-            d.digits = d.digits * 10 + (*p - '0');
-            d.exponent -= fraction;
-        } else {
-            d.is_cut |= *p != '0';
-            d.exponent += !fraction;
-        }
+    for (p += d.is_negative; p < end && *p != 'e' && *p != 'E'; p++) {
+        if (*p == '.')
+            in_fraction = true;
+        else
+            add_digit(&d, (unsigned)(*p - '0'), in_fraction);
     }
     if (p < end) p++;
     if (p < end && (*p == '-' || *p == '+')) minus = *p++ == '-';
-    for (; p < end && e < 100000; p++) e = e * 10 + (*p - '0');
+    for (; p < end && e < 1000000; p++) e = e * 10 + (*p - '0');
     d.exponent += minus ? -e : e;
-    if (negative) d.digits = -d.digits;
     while (d.digits && d.digits % 10 == 0) d.digits /= 10, d.exponent++;
     return d;
 }
@@ -58,10 +59,11 @@ long double mb_schema_number(const mb_json *v) {
     if (v->type != MB_JSON_NUMTEXT) return 0;
     decimal d = decimal_of(v);
     long double n = (long double)d.digits;
-    for (long e = d.exponent; e > 0 && e < 5000 && n != 0; e--) n *= 10;
-    for (long e = d.exponent; e < 0 && e > -5000 && n != 0; e++) n /= 10;
-    if (d.exponent >= 5000) return d.digits < 0 ? (long double)-__builtin_inf() : (long double)__builtin_inf();
-    return d.exponent <= -5000 ? 0 : n;
+    if (d.exponent > 5000) n = d.digits ? (long double)__builtin_inf() : 0;
+    if (d.exponent < -5000) n = 0;
+    for (long e = d.exponent; e > 0 && e <= 5000; e--) n *= 10;
+    for (long e = d.exponent; e < 0 && e >= -5000; e++) n /= 10;
+    return d.is_negative ? -n : n;
 }
 
 bool mb_schema_is_whole(const mb_json *v) {
@@ -71,19 +73,22 @@ bool mb_schema_is_whole(const mb_json *v) {
     return size >= 0x1p53 ? size <= 1.7976931348623157e308 : (double)(int64_t)n == n;
 }
 
-static uint64_t magnitude(int64_t n) { return n < 0 ? -(uint64_t)n : (uint64_t)n; }
+static uint64_t times(uint64_t a, uint64_t b, uint64_t modulus) {
+    return (uint64_t)((unsigned __int128)a * b % modulus);
+}
 
-// a·10^x is a multiple of b·10^y where (a·10^(x-y)) mod b is 0, or a mod (b·10^(y-x)) for x < y.
+// a·10^x is a multiple of b·10^y where a·10^(x-y) mod b is 0, or, for x < y, a mod b·10^(y-x).
 bool mb_schema_is_multiple(const mb_json *v, const mb_json *of) {
     decimal a = decimal_of(v), b = decimal_of(of);
-    uint64_t m = magnitude(a.digits), n = magnitude(b.digits);
+    uint64_t m = a.digits, n = b.digits;
     long shift = a.exponent - b.exponent;
     if (m == 0 || n == 0) return m == 0;
     if (a.is_cut || b.is_cut) return mb_json_equal(v, of);
     for (; shift < 0 && n <= UINT64_MAX / 10; shift++) n *= 10;
-    if (shift < 0) return false; // n is larger than every m
+    if (shift < 0) return false; // more than any m
     m %= n;
-    for (; shift > 0 && m; shift--) m = (uint64_t)((unsigned __int128)m * 10 % n);
+    for (uint64_t power = 10 % n; shift > 0; shift /= 2, power = times(power, power, n))
+        if (shift % 2) m = times(m, power, n);
     return m == 0;
 }
 
@@ -118,8 +123,8 @@ static uint64_t hash_text(uint64_t seed, const char *text, size_t len) {
     return mix(h);
 }
 
-// Equal values have equal hashes: 1 and 1.0, members in any order. A name that stands twice counts once (the last one
-// is valid), so objects only hash the number of … nothing: their members' sum is taken over names that are alone.
+// Equal values have equal hashes: 1 and 1.0, members in any order. (Objects in which a name stands twice are the
+// exception: two of them may count as different.)
 static uint64_t hash_of(const mb_json *v) {
     uint64_t h = 17 + (uint64_t)v->type;
     double number;

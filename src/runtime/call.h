@@ -51,8 +51,9 @@ struct membrane_call {
     mb_exchange exchange;
     mb_host_run *host_run;
     mb_buf warnings;
-    mb_attempt attempts[MB_LIMIT_ATTEMPTS];
-    int attempt_count;
+    mb_attempt *attempts; // in the arena; grows from first_attempts
+    mb_attempt first_attempts[2];
+    int attempt_count, attempt_cap;
     mb_timer deadline_timer, wait_timer;
     size_t next_target;
     int next_key;

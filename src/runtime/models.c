@@ -66,8 +66,14 @@ static void put_failure(mb_jw *w, const mb_question *q) {
 
 // Which providers are asked: the one that was named; else the configured ones, those with a key and the local ones. An
 // engine that nobody configured and that does not answer is not worth a word.
-static bool is_asked(const mb_provider *p) {
-    return p->adapter && (!p->implicit || p->local || p->key_count > 0);
+static bool is_asked(const mb_config *config, const mb_provider *p) {
+    if (!p->adapter) return false;
+    if (!p->implicit || p->key_count > 0) return true;
+    if (!p->local) return false;
+    // Several kinds have the same usual port: the first one speaks for it.
+    for (const mb_provider *other = config->providers; other != p; other++)
+        if (other->root_url && strcmp(other->root_url, p->root_url) == 0) return false;
+    return true;
 }
 
 typedef struct asked {
@@ -82,11 +88,10 @@ static void asked_free(asked *a) {
     mb_config_unref(a->config);
 }
 
-static bool add(asked *a, const mb_provider *p, bool with_loaded) {
+static void add(asked *a, const mb_provider *p) {
     a->questions[a->count++] = (mb_question){.provider = p, .kind = MB_ASK_MODELS};
-    if (with_loaded && strcmp(p->quirks->wire, "ollama") == 0)
+    if (strcmp(p->quirks->wire, "ollama") == 0)
         a->questions[a->count++] = (mb_question){.provider = p, .kind = MB_ASK_LOADED};
-    return true;
 }
 
 static int choose_asked(asked *a, membrane_t *m, const char *provider, membrane_error **err) {
@@ -95,7 +100,7 @@ static int choose_asked(asked *a, membrane_t *m, const char *provider, membrane_
     if (!a->questions) return mb_error_no_memory(err);
     for (size_t i = 0; i < a->config->provider_count; i++) {
         const mb_provider *p = &a->config->providers[i];
-        if (provider ? strcmp(p->name, provider) == 0 && p->adapter : is_asked(p)) add(a, p, true);
+        if (provider ? strcmp(p->name, provider) == 0 && p->adapter                       : is_asked(a->config, p)) add(a, p);
     }
     if (provider && a->count == 0) {
         const mb_provider *ignored;
@@ -312,7 +317,7 @@ static void put_provider(mb_jw *w, const mb_provider *p, const mb_question *prob
     mb_jw_end_object(w);
 }
 
-static bool is_listed(const mb_provider *p) { return !p->adapter || is_asked(p); }
+static bool is_listed(const mb_config *config, const mb_provider *p) { return !p->adapter || is_asked(config, p); }
 
 static int probe_all(membrane_t *m, mb_config *config, int64_t timeout_ms, asked *a, membrane_error **err) {
     a->config = mb_config_ref(config);
@@ -320,7 +325,7 @@ static int probe_all(membrane_t *m, mb_config *config, int64_t timeout_ms, asked
     if (!a->questions) return mb_error_no_memory(err);
     for (size_t i = 0; i < config->provider_count; i++) {
         const mb_provider *p = &config->providers[i];
-        if (!p->adapter || !is_listed(p)) continue;
+        if (!p->adapter || !is_listed(config, p)) continue;
         a->questions[a->count++] = (mb_question){.provider = p, .kind = MB_ASK_MODELS};
         a->questions[a->count++] = (mb_question){.provider = p, .kind = MB_ASK_VERSION};
     }
@@ -344,7 +349,7 @@ int membrane_provider_list(membrane_t *m, int probe, int64_t timeout_ms, membran
     mb_jw_array(&w);
     for (size_t i = 0, q = 0; i < config->provider_count; i++) {
         const mb_provider *p = &config->providers[i];
-        if (!is_listed(p)) continue;
+        if (!is_listed(config, p)) continue;
         const mb_question *asked_of = probe && p->adapter && q + 1 < a.count ? &a.questions[q] : NULL;
         if (probe && p->adapter) q += 2;
         put_provider(&w, p, asked_of, last, &arena);

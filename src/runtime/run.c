@@ -274,14 +274,40 @@ static int missing_key(const mb_provider *p, membrane_error **err) {
     return code;
 }
 
+static void nothing_left(membrane_call *call) {
+    if (call->last_error) {
+        membrane_error *error = call->last_error;
+        call->last_error = NULL;
+        over(call, error);
+        return;
+    }
+    const char *why = call->route.count ? call->route.targets[0].passed_over : NULL;
+    membrane_error *error = NULL;
+    mb_error_set(&error, MEMBRANE_ENOTARGET, "no target may be tried%s%s%s", why ? " (the first one: " : "", why ? why : "", why ? ")" : "");
+    over(call, error);
+}
+
+static bool has_room(membrane_call *call) {
+    if (!call->attempts) {
+        call->attempts = call->first_attempts;
+        call->attempt_cap = MB_COUNT(call->first_attempts);
+    }
+    if (call->attempt_count < call->attempt_cap) return true;
+    mb_attempt *more = mb_arena_alloc(&call->arena, MB_LIMIT_ATTEMPTS * sizeof *more);
+    if (!more) return false;
+    memcpy(more, call->attempts, (size_t)call->attempt_count * sizeof *more);
+    call->attempts = more;
+    call->attempt_cap = MB_LIMIT_ATTEMPTS;
+    return true;
+}
+
 static void attempt(membrane_call *call, size_t index, int key, const char *reason) {
     const mb_target *target = &call->targets[index];
     const mb_provider *p = target->provider;
     membrane_error *error = NULL;
     int code;
-    if (call->attempt_count == MB_LIMIT_ATTEMPTS) {
-        over(call, call->last_error);
-        call->last_error = NULL;
+    if (call->attempt_count == MB_LIMIT_ATTEMPTS || !has_room(call)) {
+        nothing_left(call);
         return;
     }
     call->attempts[call->attempt_count++] = (mb_attempt){.target = target, .key = key, .start_ms = mb_now_ms(), .reason = reason};
@@ -307,19 +333,6 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
 static void wait_fired(mb_timer *timer) {
     membrane_call *call = CALL_OF(timer, wait_timer);
     attempt(call, call->next_target, call->next_key, call->next_reason);
-}
-
-static void nothing_left(membrane_call *call) {
-    if (call->last_error) {
-        membrane_error *error = call->last_error;
-        call->last_error = NULL;
-        over(call, error);
-        return;
-    }
-    const char *why = call->route.count ? call->route.targets[0].passed_over : NULL;
-    membrane_error *error = NULL;
-    mb_error_set(&error, MEMBRANE_ENOTARGET, "no target may be tried%s%s%s", why ? " (the first one: " : "", why ? why : "", why ? ")" : "");
-    over(call, error);
 }
 
 void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
