@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the files of base/json share among themselves and with yaml.c; nobody else includes this.
+// What the files of base/json share among themselves and with yaml.c and schema_value.c; nobody else includes this.
 #ifndef MB_BASE_JSON_PARTS_H
 #define MB_BASE_JSON_PARTS_H
 

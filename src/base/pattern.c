@@ -73,6 +73,10 @@ void mb_pattern_free(mb_pattern *p) {
     mb_free(p);
 }
 
+void mb_pattern_set_steps(mb_pattern *p, unsigned steps) {
+    pcre2_set_match_limit(p->limits, steps < MAX_STEPS ? steps : MAX_STEPS);
+}
+
 int mb_pattern_match(const mb_pattern *p, const char *text, size_t len) {
     // A match block belongs to one match: each thread makes its own.
     pcre2_match_data *data = pcre2_match_data_create(1, p->memory);

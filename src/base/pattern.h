@@ -14,6 +14,8 @@ typedef struct mb_pattern mb_pattern;
 // MEMBRANE_ECONFIG with the position and PCRE2's words, or MEMBRANE_ENOMEM.
 int mb_pattern_new(const char *regex, bool ignore_case, mb_pattern **ret, membrane_error **err);
 void mb_pattern_free(mb_pattern *pattern);
+// Fewer steps a match than the default, which is also the most; only while no other thread uses the pattern.
+void mb_pattern_set_steps(mb_pattern *pattern, unsigned steps);
 // 1 matches, 0 does not, negative: a limit was passed (MEMBRANE_EDENIED) or memory is out. Any thread.
 int mb_pattern_match(const mb_pattern *pattern, const char *text, size_t len);
 // * any run of characters, ? one character; no memory, linear time in text times stars.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// JSON Schema (2020-12, and draft 7 where $schema says so): does a value fit? References inside the schema are followed,
-// remote ones never fetched; a keyword that is an assertion and is not known makes the check fail rather than pass.
+// JSON Schema (2020-12, and draft 7 where $schema says so): does a value fit? References inside the schema are
+// followed, remote ones never fetched; a keyword that is an assertion and is not known makes the check fail rather than
+// pass.
 #ifndef MB_BASE_SCHEMA_H
 #define MB_BASE_SCHEMA_H
 

@@ -27,7 +27,8 @@ typedef struct mb_schema_anchor {
 
 typedef struct mb_schema_run {
     mb_arena arena;
-    mb_schema_resource *resources; // the document's is the last one
+    mb_schema_resource *resources;
+    const mb_schema_resource *document; // the last of them
     mb_schema_anchor *anchors;
     mb_map patterns; // of mb_pattern, by their text
     bool tracks;     // some keyword asks what others have evaluated
@@ -44,7 +45,7 @@ typedef struct mb_schema_frame {
     const mb_json *schema, *value;
     const char *key; // the value is this member of the parent's, …
     size_t key_len;
-    size_t index; // … or this item, …
+    size_t index;                                                         // … or this item, …
     enum { MB_STEP_NONE, MB_STEP_KEY, MB_STEP_NAME, MB_STEP_INDEX } step; // … or the name of the member
     unsigned char *seen; // a bit for each member or item that has been evaluated here; NULL where nobody asks
 } mb_schema_frame;
@@ -53,14 +54,14 @@ typedef struct mb_schema_keyword {
     const char *name;
     enum {
         MB_SHAPE_ANY,
-        MB_SHAPE_SCHEMA,   // an object or a boolean
-        MB_SHAPE_SCHEMAS,  // a list of them
-        MB_SHAPE_EITHER,   // one or a list
-        MB_SHAPE_MAP,      // an object of them
-        MB_SHAPE_DEPENDS,  // an object of schemas or lists of names
-        MB_SHAPE_LISTS,    // an object of lists of names
-        MB_SHAPE_NAMES,    // a list of texts
-        MB_SHAPE_TYPES,    // a text or a list of them
+        MB_SHAPE_SCHEMA,  // an object or a boolean
+        MB_SHAPE_SCHEMAS, // a list of them
+        MB_SHAPE_EITHER,  // one or a list
+        MB_SHAPE_MAP,     // an object of them
+        MB_SHAPE_DEPENDS, // an object of schemas or lists of names
+        MB_SHAPE_LISTS,   // an object of lists of names
+        MB_SHAPE_NAMES,   // a list of texts
+        MB_SHAPE_TYPES,   // a text or a list of them
         MB_SHAPE_LIST,
         MB_SHAPE_TEXT,
         MB_SHAPE_NUMBER,

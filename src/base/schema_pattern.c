@@ -8,22 +8,100 @@
 #include "base/pattern.h"
 #include "base/schema_parts.h"
 
-#define SPACES "\\t\\n\\x{0b}\\f\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
+#define SPACES                                                                                                         \
+    "\\t\\n\\x{0b}\\f\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
 #define NOT_SPACES                                                                                                     \
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}"   \
     "\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
 
 // Long names of general categories, each before its short one.
 static const char *const CATEGORIES[] = {
-    "Letter", "L", "Cased_Letter", "L&", "Uppercase_Letter", "Lu", "Lowercase_Letter", "Ll", "Titlecase_Letter", "Lt",
-    "Modifier_Letter", "Lm", "Other_Letter", "Lo", "Mark", "M", "Combining_Mark", "M", "Nonspacing_Mark", "Mn",
-    "Spacing_Mark", "Mc", "Enclosing_Mark", "Me", "Number", "N", "Decimal_Number", "Nd", "digit", "Nd",
-    "Letter_Number", "Nl", "Other_Number", "No", "Symbol", "S", "Math_Symbol", "Sm", "Currency_Symbol", "Sc",
-    "Modifier_Symbol", "Sk", "Other_Symbol", "So", "Punctuation", "P", "punct", "P", "Connector_Punctuation", "Pc",
-    "Dash_Punctuation", "Pd", "Open_Punctuation", "Ps", "Close_Punctuation", "Pe", "Initial_Punctuation", "Pi",
-    "Final_Punctuation", "Pf", "Other_Punctuation", "Po", "Separator", "Z", "Space_Separator", "Zs", "Line_Separator",
-    "Zl", "Paragraph_Separator", "Zp", "Other", "C", "Control", "Cc", "cntrl", "Cc", "Format", "Cf", "Surrogate", "Cs",
-    "Private_Use", "Co", "Unassigned", "Cn", "LC", "L&",
+    "Letter",
+    "L",
+    "Cased_Letter",
+    "L&",
+    "Uppercase_Letter",
+    "Lu",
+    "Lowercase_Letter",
+    "Ll",
+    "Titlecase_Letter",
+    "Lt",
+    "Modifier_Letter",
+    "Lm",
+    "Other_Letter",
+    "Lo",
+    "Mark",
+    "M",
+    "Combining_Mark",
+    "M",
+    "Nonspacing_Mark",
+    "Mn",
+    "Spacing_Mark",
+    "Mc",
+    "Enclosing_Mark",
+    "Me",
+    "Number",
+    "N",
+    "Decimal_Number",
+    "Nd",
+    "digit",
+    "Nd",
+    "Letter_Number",
+    "Nl",
+    "Other_Number",
+    "No",
+    "Symbol",
+    "S",
+    "Math_Symbol",
+    "Sm",
+    "Currency_Symbol",
+    "Sc",
+    "Modifier_Symbol",
+    "Sk",
+    "Other_Symbol",
+    "So",
+    "Punctuation",
+    "P",
+    "punct",
+    "P",
+    "Connector_Punctuation",
+    "Pc",
+    "Dash_Punctuation",
+    "Pd",
+    "Open_Punctuation",
+    "Ps",
+    "Close_Punctuation",
+    "Pe",
+    "Initial_Punctuation",
+    "Pi",
+    "Final_Punctuation",
+    "Pf",
+    "Other_Punctuation",
+    "Po",
+    "Separator",
+    "Z",
+    "Space_Separator",
+    "Zs",
+    "Line_Separator",
+    "Zl",
+    "Paragraph_Separator",
+    "Zp",
+    "Other",
+    "C",
+    "Control",
+    "Cc",
+    "cntrl",
+    "Cc",
+    "Format",
+    "Cf",
+    "Surrogate",
+    "Cs",
+    "Private_Use",
+    "Co",
+    "Unassigned",
+    "Cn",
+    "LC",
+    "L&",
 };
 
 typedef struct source {
@@ -43,7 +121,9 @@ static bool read_hex(source *s, int n, unsigned long *ret) {
     if (s->end - s->at < n) return false;
     for (int i = 0; i < n; i++) {
         char c = s->at[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'                     ? c - '0'
+                    : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                             : -1;
         if (digit < 0) return false;
         code = code << 4 | (unsigned long)digit;
     }
@@ -111,7 +191,8 @@ static void escape(source *s) {
     case '0': return mb_buf_puts(s->out, "\\x{0}");
     case 'c': return control_escape(s);
     case 'u': return unicode_escape(s);
-    case 'x': return read_hex(s, 2, &code) ? mb_buf_putf(s->out, "\\x{%lx}", code) : refuse(s, "\\x without two digits");
+    case 'x':
+        return read_hex(s, 2, &code) ? mb_buf_putf(s->out, "\\x{%lx}", code) : refuse(s, "\\x without two digits");
     case 'p':
     case 'P': return property_escape(s, c);
     default: break;
@@ -170,12 +251,11 @@ static void inside_class(source *s, char c) {
 
 void mb_schema_from_ecma(mb_buf *out, const char *regex, size_t len, const char **ret_wrong) {
     source s = {.at = regex, .end = regex + len, .out = out};
+    if (memchr(regex, '\0', len)) refuse(&s, "a NUL, which must be written \\u0000");
     while (s.at < s.end && !s.wrong) {
         char c = *s.at++;
         if (c == '\\')
             escape(&s);
-        else if (c == '\0')
-            mb_buf_puts(out, "\\x{0}");
         else if (s.in_class)
             inside_class(&s, c);
         else
@@ -199,15 +279,15 @@ static mb_pattern *compile(mb_schema_run *run, const char *regex, size_t len) {
         mb_schema_fault(run, code, "out of memory");
     else if (code || wrong)
         mb_schema_fault(run, MEMBRANE_EINVAL, "the pattern %.200s cannot be used: %s", regex,
-                        wrong ? wrong : err ? membrane_error_message(err) : "it is too long");
+                        wrong ? wrong
+                        : err ? membrane_error_message(err)
+                              : "it is too long");
     membrane_error_free(err);
     return pattern;
 }
 
 static mb_pattern *pattern_of(mb_schema_run *run, const char *regex, size_t len) {
-    const char *key = mb_arena_strndup(&run->arena, "", 0);
     mb_pattern *pattern = mb_map_get_n(&run->patterns, regex, len);
-    (void)key;
     if (pattern || !(pattern = compile(run, regex, len))) return pattern;
     if (mb_map_put(&run->patterns, regex, pattern)) return pattern;
     mb_pattern_free(pattern);
@@ -228,6 +308,7 @@ bool mb_schema_matches(mb_schema_run *run, const char *regex, size_t regex_len, 
         n = mb_pattern_match(pattern, text, len);
     }
     if (n < 0)
-        mb_schema_fault(run, n == MEMBRANE_ENOMEM ? n : MEMBRANE_EINVAL, "the pattern %.200s takes too many steps", regex);
+        mb_schema_fault(run, n == MEMBRANE_ENOMEM ? n : MEMBRANE_EINVAL, "the pattern %.200s takes too many steps",
+                        regex);
     return n == 1;
 }

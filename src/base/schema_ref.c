@@ -37,7 +37,8 @@ static const char *expected(const mb_schema_keyword *k, const mb_json *v) {
     case MB_SHAPE_DEPENDS: return object && all_of(v, is_names_or_schema) ? NULL : "an object of schemas or name lists";
     case MB_SHAPE_LISTS: return object && all_of(v, is_names) ? NULL : "an object of name lists";
     case MB_SHAPE_NAMES: return is_names(v) ? NULL : "a list of names";
-    case MB_SHAPE_TYPES: return is_type(v) || (list && v->count && all_of(v, is_type)) ? NULL : "a type or a list of types";
+    case MB_SHAPE_TYPES:
+        return is_type(v) || (list && v->count && all_of(v, is_type)) ? NULL : "a type or a list of types";
     case MB_SHAPE_LIST: return list ? NULL : "a list";
     case MB_SHAPE_TEXT: return is_text(v) ? NULL : "a text";
     case MB_SHAPE_NUMBER: return is_number(v) ? NULL : "a number";
@@ -76,7 +77,8 @@ static bool read_dialect(mb_schema_run *run, const mb_json *name, bool *draft7) 
         *draft7 = DIALECTS[i].draft7;
         if (strncmp(colon, uri, len) == 0 && (colon[len] == '\0' || strcmp(colon + len, "#") == 0)) return true;
     }
-    return mb_schema_fault(run, MEMBRANE_EINVAL, "$schema must be draft 7 or 2020-12, is %.200s", text ? text : "no text") == 0;
+    return mb_schema_fault(run, MEMBRANE_EINVAL, "$schema must be draft 7 or 2020-12, is %.200s",
+                           text ? text : "no text") == 0;
 }
 
 static const mb_schema_resource *add_resource(mb_schema_run *run, const char *uri, const mb_json *schema, bool draft7) {
@@ -88,6 +90,7 @@ static const mb_schema_resource *add_resource(mb_schema_run *run, const char *ur
     *r = (mb_schema_resource){run->resources, uri, schema, draft7};
     read_dialect(run, mb_json_get(schema, "$schema"), &r->draft7);
     run->resources = r;
+    if (!run->document) run->document = r;
     return run->fault ? NULL : r;
 }
 
@@ -108,7 +111,8 @@ static const mb_schema_resource *names(mb_schema_run *run, const mb_json *schema
     if (draft7 && mb_json_get(schema, "$ref")) id = NULL;
     const char *text = mb_json_str(id), *hash = text ? strchr(text, '#') : NULL;
     if (is_root || (text && hash != text))
-        in = add_resource(run, text ? mb_schema_uri(&run->arena, in ? in->uri : "", text, id->len) : "", schema, draft7);
+        in =
+            add_resource(run, text ? mb_schema_uri(&run->arena, in ? in->uri : "", text, id->len) : "", schema, draft7);
     if (!in) return NULL;
     if (draft7 && hash && hash[1] && !add_anchor(run, in, id, hash + 1, schema, false)) return NULL;
     if (in->draft7) return in;
@@ -138,8 +142,8 @@ static bool walk(mb_schema_run *run, const mb_json *schema, const mb_schema_reso
         if (!mb_schema_charge(run, 1) || !mb_schema_has_shape(run, k, m)) return false;
         run->tracks |= k->is_late;
         bool is_one = k->shape == MB_SHAPE_SCHEMA || (k->shape == MB_SHAPE_EITHER && m->type != MB_JSON_ARRAY);
-        bool holds = is_one || k->shape == MB_SHAPE_SCHEMAS || k->shape == MB_SHAPE_EITHER || k->shape == MB_SHAPE_MAP ||
-                     k->shape == MB_SHAPE_DEPENDS;
+        bool holds = is_one || k->shape == MB_SHAPE_SCHEMAS || k->shape == MB_SHAPE_EITHER ||
+                     k->shape == MB_SHAPE_MAP || k->shape == MB_SHAPE_DEPENDS;
         if (holds && !(is_one ? walk(run, m, in, depth + 1) : walk_all(run, m, in, depth + 1))) return false;
     }
     return true;
@@ -151,12 +155,10 @@ bool mb_schema_index(mb_schema_run *run, const mb_json *schema) {
 }
 
 const mb_schema_resource *mb_schema_resource_at(const mb_schema_run *run, const mb_json *schema) {
-    bool one = run->resources && !run->resources->next;
+    if (schema == run->document->schema) return run->document;
+    if (run->resources == run->document || !mb_json_get(schema, "$id")) return NULL;
     for (const mb_schema_resource *r = run->resources; r; r = r->next)
         if (r->schema == schema) return r;
-        else if (!one && r == run->resources && r->next && !mb_json_get(schema, "$id")) break;
-    for (const mb_schema_resource *r = run->resources; r; r = r->next)
-        if (!r->next && r->schema == schema) return r;
     return NULL;
 }
 
@@ -212,8 +214,8 @@ static const mb_json *at_pointer(const mb_schema_run *run, char *pointer, size_t
     return v;
 }
 
-static const mb_schema_anchor *anchor_in(mb_schema_run *run, const mb_schema_resource *in, const char *name,
-                                         size_t len, bool dynamic_only) {
+static const mb_schema_anchor *anchor_in(mb_schema_run *run, const mb_schema_resource *in, const char *name, size_t len,
+                                         bool dynamic_only) {
     for (const mb_schema_anchor *a = run->anchors; a; a = a->next) {
         if (!mb_schema_charge(run, 1)) return NULL;
         if (a->resource == in && (a->is_dynamic || !dynamic_only) && strlen(a->text) == len &&

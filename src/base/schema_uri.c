@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A reference against a base, as RFC 3986 §5.2 resolves it; the fragment is left out. Nothing here opens a URI: they are
-// only names by which parts of one document find each other.
+// A reference against a base, as RFC 3986 §5.2 resolves it; the fragment is left out. Nothing here opens a URI: they
+// are only names by which parts of one document find each other.
 #include <string.h>
 
 #include "base/schema_parts.h"

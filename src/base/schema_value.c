@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Values as schemas compare them: numbers by what they say in decimal, so that 0.0075 is a multiple of 0.0001, and
 // items of a list by their hashes first, so that a long list is not compared each with each.
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json_parts.h"
 #include "base/schema_parts.h"
 
 // ---- numbers -------------------------------------------------------------------------------------------------------
@@ -42,14 +45,13 @@ static decimal read_decimal(const char *p, const char *end) {
 }
 
 static decimal decimal_of(const mb_json *v) {
-    char text[400];
-    mb_buf out = MB_BUF(sizeof text - 1);
+    char text[32];
+    int len = 0;
     if (v->type == MB_JSON_NUMTEXT) return read_decimal(v->str, v->str + v->len);
-    mb_jw w = mb_jw_to(&out);
-    mb_jw_value(&w, v);
-    decimal d = read_decimal(mb_buf_text(&out), mb_buf_text(&out) + out.len);
-    mb_buf_free(&out);
-    return d;
+    if (v->type == MB_JSON_DOUBLE) len = (int)mb_json_double_text(v->number, text);
+    if (v->type == MB_JSON_INT) len = snprintf(text, sizeof text, "%" PRId64, v->integer);
+    if (v->type == MB_JSON_UINT) len = snprintf(text, sizeof text, "%" PRIu64, v->uinteger);
+    return read_decimal(text, text + len);
 }
 
 long double mb_schema_number(const mb_json *v) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// suites DIR: runs the cases in DIR/suites/json (manifests beside their files) and DIR/suites/sse (cases, one JSON
-// object a line). One line a failure, a count a suite; exits with 1 if anything failed or nothing was found.
+// suites DIR: runs the cases in DIR/suites/json (manifests beside their files), DIR/suites/sse and DIR/suites/schema
+// (cases, one JSON object a line). One line a failure, a count a suite; exits with 1 if anything failed or nothing was
+// found.
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/schema.h"
 #include "net/sse.h"
 
 static struct { size_t cases, failures; } count;
@@ -144,7 +146,8 @@ static const char *sse_run(mb_sse *sse, const mb_json *test, const mb_buf *bytes
     return e.wrong;
 }
 
-static void sse_case(const char *name, const mb_json *test) {
+static void sse_case(const char *path, const char *name, const mb_json *test) {
+    (void)path;
     mb_buf bytes = MB_BUF(MB_LIMIT_RESPONSE);
     mb_sse *sse = mb_sse_new(MB_FRAMES_SSE, MB_LIMIT_STREAM_EVENT);
     const char *text = mb_json_get_str(test, "bytes_base64"), *wrong = NULL;
@@ -161,7 +164,7 @@ static void sse_case(const char *name, const mb_json *test) {
     mb_buf_free(&bytes);
 }
 
-static void sse_cases(const char *path) {
+static void each_line(const char *path, void (*run)(const char *path, const char *name, const mb_json *test)) {
     mb_buf text = MB_BUF(MB_LIMIT_RESPONSE);
     if (!read_file(path, &text)) failed(path, "cannot be read");
     for (char *line = text.data, *next; line && *line; line = next) {
@@ -173,11 +176,49 @@ static void sse_cases(const char *path) {
         if (mb_json_parse(&arena, line, len, &test, NULL) != 0)
             failed(path, "a line that is not JSON");
         else
-            sse_case(mb_json_get_str(test, "name") ? mb_json_get_str(test, "name") : path, test);
+            run(path, mb_json_get_str(test, "name") ? mb_json_get_str(test, "name") : path, test);
         mb_arena_free(&arena);
     }
     mb_buf_free(&text);
 }
+
+static void sse_cases(const char *path) { each_line(path, sse_case); }
+
+// ---- schema --------------------------------------------------------------------------------------------------------
+
+// The dialect is that of the file's name; the library reads it from $schema, which few of the cases have.
+static const mb_json *in_dialect(const char *path, const mb_json *schema, mb_json *copy, mb_json *members) {
+    static const char DRAFT7[] = "http://json-schema.org/draft-07/schema#";
+    const char *name = strrchr(path, '/');
+    if (!schema || schema->type != MB_JSON_OBJECT || schema->count >= 64 || mb_json_get(schema, "$schema"))
+        return schema;
+    if (!strstr(name ? name : path, "draft7")) return schema;
+    if (schema->count) memcpy(members, schema->children, schema->count * sizeof *members);
+    members[schema->count] =
+        (mb_json){.type = MB_JSON_STRING, .key = "$schema", .key_len = 7, .str = DRAFT7, .len = sizeof DRAFT7 - 1};
+    *copy = *schema;
+    copy->count++;
+    copy->children = members;
+    return copy;
+}
+
+static void schema_case(const char *path, const char *name, const mb_json *test) {
+    mb_json copy, members[65];
+    mb_buf why = MB_BUF(4096);
+    const mb_json *schema = in_dialect(path, mb_json_get(test, "schema"), &copy, members);
+    const mb_json *data = mb_json_get(test, "data"), *valid = mb_json_get(test, "valid");
+    count.cases++;
+    if (!schema || !data || !mb_json_is(valid, MB_JSON_BOOL)) {
+        failed(name, "not a case");
+        return;
+    }
+    int code = mb_schema_check(schema, data, &why);
+    if (code != (valid->boolean ? 0 : MEMBRANE_ESCHEMA)) failed(name, code ? mb_buf_text(&why) : "accepted");
+    if (code == MEMBRANE_ESCHEMA && !why.len) failed(name, "refused without a reason");
+    mb_buf_free(&why);
+}
+
+static void schema_cases(const char *path) { each_line(path, schema_case); }
 
 // ---- folders -------------------------------------------------------------------------------------------------------
 
@@ -185,7 +226,9 @@ static const struct suite {
     const char *name;
     const char *starts, *ends; // of the names of its files
     void (*run)(const char *path);
-} SUITES[] = {{"json", "manifest", ".json", json_manifest}, {"sse", "", ".jsonl", sse_cases}};
+} SUITES[] = {{"json", "manifest", ".json", json_manifest},
+              {"sse", "", ".jsonl", sse_cases},
+              {"schema", "", ".jsonl", schema_cases}};
 
 static const struct suite *now;
 
