@@ -119,6 +119,7 @@ int pump_call(pump *p, const cli_text *request, const membrane_call_options *opt
     if (request->failed) return fail(p->app, MEMBRANE_ENOMEM, NULL, "out of memory");
     if (interrupt_catch() != 0) return fail(p->app, MEMBRANE_EIO, NULL, "pipe: %s", strerror(errno));
     p->deadline_ms = p->app->args.given[OPT_DEADLINE] ? options->deadline_ms : 0;
+    membrane_fd(p->m); // before the call, so that nothing it does can come before somebody watches
     if (membrane_call_start(p->m, request->data, request->len, options, ret_call, &err) != 0) {
         interrupt_release();
         return fail_free(p->app, err);

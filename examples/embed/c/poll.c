@@ -29,11 +29,12 @@ int main(void) {
     membrane_call *calls[CALLS] = {NULL}, *ready = NULL;
     membrane_error *err = NULL;
     int open = 0, status = membrane_open(NULL, &m, &err);
+    // Before the first call: the program's loop knows its descriptors before it has anything to wait for.
+    struct pollfd fds[1] = {{.fd = membrane_fd(m), .events = POLLIN}};
     for (int i = 0; status == 0 && i < CALLS; i++) {
         status = membrane_call_start(m, request, sizeof request - 1, NULL, &calls[i], &err);
         if (status == 0) open++;
     }
-    struct pollfd fds[1] = {{.fd = membrane_fd(m), .events = POLLIN}}; // and the program's own descriptors
     while (status == 0 && open > 0 && poll(fds, 1, -1) >= 0)
         while (membrane_ready(m, &ready) == 0) open -= drain(ready);
     if (status != 0) fprintf(stderr, "%s: %s\n", membrane_error_kind(err), membrane_error_message(err));
