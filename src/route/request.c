@@ -105,7 +105,8 @@ static int check_member(const place *up, const mb_json *member, const rule *rule
     place at = {up, member->key, 0};
     for (size_t i = 0; i < count; i++) {
         if (strcmp(rules[i].key, member->key) != 0) continue;
-        if (!(rules[i].kinds & KIND(kind))) return wrong(&at, err, "not a key of a %s request", KIND_NAMES[kind]);
+        if (!(rules[i].kinds & KIND(kind)))
+            return wrong(&at, err, "not a key of a request of kind %s", KIND_NAMES[kind]);
         if (!(rules[i].types & (1u << member->type))) return wrong_type(&at, member, rules[i].types, err);
         return rules[i].check ? rules[i].check(&at, member, err) : 0;
     }
