@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-typedef struct membrane membrane_t;
+typedef struct membrane_handle membrane_t;
 typedef struct membrane_call membrane_call;
 
 /** The value of an option that was not set, where 0 already means something. */

@@ -12,8 +12,10 @@
 
 static const mb_json *get_n(const mb_json *object, const char *key, size_t len) {
     if (!mb_json_is(object, MB_JSON_OBJECT)) return NULL;
-    for (const mb_json *m = object->children + object->count; m-- > object->children;)
+    for (uint32_t i = object->count; i-- > 0;) {
+        const mb_json *m = &object->children[i];
         if (m->key_len == len && memcmp(m->key, key, len) == 0) return m;
+    }
     return NULL;
 }
 

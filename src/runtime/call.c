@@ -97,6 +97,7 @@ static void apply_options(membrane_call *call, const membrane_call_options *o) {
     call->connect_ms = o->connect_timeout_ms;
     call->first_token_ms = o->first_token_timeout_ms;
     call->idle_ms = o->idle_timeout_ms;
+    call->via = o->via ? mb_arena_strdup(&call->arena, o->via) : mb_json_get_str(call->request, "via");
     if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
 }
 
@@ -170,8 +171,10 @@ int membrane_call_start(membrane_t *m, const char *request_json, size_t len, con
     call->cancel_task.run = mb_run_cancel;
     call->resume_task.run = mb_run_resume;
     mb_call_ref(call);
+    mb_ready_admit(call);
     code = mb_handle_post(m, &call->start_task, err);
     if (code) {
+        mb_ready_forget(call);
         call->refs = 1;
         mb_call_unref(call);
         return code;

@@ -36,11 +36,13 @@ struct membrane_call {
     const mb_target *targets;
     mb_route_target *route_targets;
     const char *chosen_because;
+    const char *via;
     bool discovers; // the targets are looked for on the I/O thread
     // any thread
     mb_task start_task, cancel_task, resume_task;
     atomic_bool cancel_posted, resume_posted, paused;
     // guarded by m->lock: the ready list
+    membrane_call *live_next, *live_prev;
     membrane_call *ready_next, *ready_prev;
     bool is_ready, is_dropped;
     // the I/O thread's

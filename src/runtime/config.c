@@ -133,6 +133,13 @@ static int read_levels(mb_config *config, const membrane_options *o, const mb_en
     return code ? code : read_option_text(config, o, tree, err);
 }
 
+// A person at a terminal wants to see yesterday's calls; a program says itself where its log goes.
+static const char *usual_log_path(mb_arena *arena, const mb_environment *env) {
+    const char *state = env->get(env->user, "XDG_STATE_HOME"), *home = env->get(env->user, "HOME");
+    if (state && state[0] == '/') return mb_arena_printf(arena, "%s/membrane/calls.db", state);
+    return home ? mb_arena_printf(arena, "%s/.local/state/membrane/calls.db", home) : NULL;
+}
+
 int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **err) {
     mb_config *config = mb_calloc(1, sizeof *config);
     const mb_json *tree = NULL;
@@ -153,6 +160,7 @@ int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **
     if (code == 0) code = mb_config_compile(config, env, err);
     if (code == 0 && env->get(env->user, "MEMBRANE_LOG_PATH"))
         config->log_path = mb_arena_strdup(&config->arena, env->get(env->user, "MEMBRANE_LOG_PATH"));
+    if (code == 0 && config->use_environment && !config->log_path) config->log_path = usual_log_path(&config->arena, env);
     if (code == 0 && o->log_path) config->log_path = mb_arena_strdup(&config->arena, o->log_path);
     if (code) mb_config_unref(config);
     else *ret = config;

@@ -89,7 +89,9 @@ static int64_t limit_in_force(const mb_exchange *x, const char **ret_phase) {
 static void arm(mb_exchange *x) {
     const char *phase;
     int64_t limit = limit_in_force(x, &phase);
-    if (limit > 0 && !x->timer.is_set) mb_io_timer_set(x->room->io, &x->timer, x->last_ms + limit);
+    // Only an earlier time moves the timer: what is later is seen when it fires.
+    if (limit > 0 && (!x->timer.is_set || x->last_ms + limit < x->timer.due_ms))
+        mb_io_timer_set(x->room->io, &x->timer, x->last_ms + limit);
 }
 
 static void time_is_up(mb_exchange *x, const char *phase, int64_t limit) {

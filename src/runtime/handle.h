@@ -31,7 +31,7 @@ typedef struct mb_discovery {
     int64_t until_ms;
 } mb_discovery;
 
-struct membrane {
+struct membrane_handle {
     atomic_int refs;
     atomic_long generation; // of fork, when the thread was started; 0: not started
     pthread_mutex_t lock;
@@ -39,6 +39,7 @@ struct membrane {
     mb_config *config;
     bool is_open, is_started;
     mb_host_provider *hosts;
+    membrane_call *live;                     // calls that their callers hold
     membrane_call *ready_first, *ready_last; // calls with events, in turn
     int ready_fd;                            // -1 until somebody asked
     atomic_bool has_ready_fd;                // so that nobody locks for nothing

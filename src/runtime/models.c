@@ -253,13 +253,14 @@ int membrane_model_warm(membrane_t *m, const char *name, int64_t timeout_ms, mem
     membrane_call_options options;
     membrane_call *call;
     const membrane_event *event;
+    static const char hello[] = "[{\"role\":\"user\",\"content\":\"Hi\"}]";
     mb_buf request = MB_BUF(65536), out = MB_BUF(65536);
     if (!m || !name || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_warm: an argument is NULL");
     mb_jw w = mb_jw_to(&request);
     mb_jw_object(&w);
     mb_jw_kstr(&w, "model", name);
     mb_jw_key(&w, "messages");
-    mb_jw_raw(&w, "[{\"role\":\"user\",\"content\":\"Hi\"}]", 33);
+    mb_jw_raw(&w, hello, sizeof hello - 1);
     mb_jw_kint(&w, "max_tokens", 1);
     mb_jw_end_object(&w);
     membrane_call_options_init(&options, sizeof options);

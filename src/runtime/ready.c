@@ -4,8 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-
 static void raise_fd(membrane_t *m) {
     uint64_t one = 1;
     ssize_t n = write(m->ready_fd, &one, sizeof one);
@@ -63,10 +61,22 @@ void mb_ready_settle(membrane_call *call) {
     pthread_mutex_unlock(&m->lock);
 }
 
+void mb_ready_admit(membrane_call *call) {
+    membrane_t *m = call->m;
+    pthread_mutex_lock(&m->lock);
+    call->live_next = m->live;
+    if (m->live) m->live->live_prev = call;
+    m->live = call;
+    pthread_mutex_unlock(&m->lock);
+}
+
 void mb_ready_forget(membrane_call *call) {
     membrane_t *m = call->m;
     pthread_mutex_lock(&m->lock);
     call->is_dropped = true;
+    if (call->live_prev) call->live_prev->live_next = call->live_next;
+    else if (m->live == call) m->live = call->live_next;
+    if (call->live_next) call->live_next->live_prev = call->live_prev;
     if (call->is_ready) {
         take_out(m, call);
         if (!m->ready_first) lower_fd(m);
@@ -74,41 +84,18 @@ void mb_ready_forget(membrane_call *call) {
     pthread_mutex_unlock(&m->lock);
 }
 
-typedef struct mark_all {
-    mb_task task;
-    membrane_t *m;
-} mark_all;
-
-// Calls that were started before anybody asked for the descriptor.
-static void mark_running(mb_task *task) {
-    membrane_t *m = ((mark_all *)task)->m;
-    pthread_mutex_lock(&m->lock);
-    for (membrane_call *call = m->first_call; call; call = call->next)
-        if (mb_queue_has_published(&call->queue)) mark_locked(m, call);
-    pthread_mutex_unlock(&m->lock);
-    mb_free(task);
-}
-
 int membrane_fd(membrane_t *m) {
     if (!m) return MEMBRANE_EINVAL;
     if (mb_handle_is_forked(m)) return MEMBRANE_EFORKED;
-    mark_all *mark = NULL;
     pthread_mutex_lock(&m->lock);
-    if (m->ready_fd < 0) {
-        m->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        mark = m->ready_fd >= 0 ? mb_calloc(1, sizeof *mark) : NULL;
-        if (m->ready_fd >= 0) atomic_store(&m->has_ready_fd, true);
+    if (m->ready_fd < 0 && (m->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) >= 0) {
+        // From here on each published block marks its call; what was published before is looked up now.
+        atomic_store(&m->has_ready_fd, true);
+        for (membrane_call *call = m->live; call; call = call->live_next)
+            if (mb_queue_has_published(&call->queue)) mark_locked(m, call);
     }
     int fd = m->ready_fd;
-    bool started = m->is_started;
     pthread_mutex_unlock(&m->lock);
-    if (mark && started) {
-        mark->task.run = mark_running;
-        mark->m = m;
-        if (mb_handle_post(m, &mark->task, NULL) != 0) mb_free(mark);
-    } else {
-        mb_free(mark);
-    }
     return fd < 0 ? MEMBRANE_EIO : fd;
 }
 

@@ -5,6 +5,7 @@
 
 #include "runtime/call.h"
 
+void mb_ready_admit(membrane_call *call);  // its caller holds it from now on
 void mb_ready_mark(membrane_call *call);   // it has events (I/O thread)
 void mb_ready_settle(membrane_call *call); // after the caller took some: has it more?
 void mb_ready_forget(membrane_call *call); // it is freed

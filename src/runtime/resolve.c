@@ -33,11 +33,11 @@ int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const
     return code;
 }
 
-static const char *why_passed_over(const membrane_call *call, const mb_target *t, size_t index, const char *via) {
+static const char *why_passed_over(const membrane_call *call, const mb_target *t, size_t index) {
     if ((call->flags & MEMBRANE_CALL_LOCAL_ONLY) && !t->provider->local) return "not local";
     if ((call->flags & MEMBRANE_CALL_NO_FALLBACK) && index > 0) return "no fallback wanted";
     size_t name_len = strlen(t->provider->name);
-    for (const char *at = via; at && *at;) {
+    for (const char *at = call->via; at && *at;) {
         at += strspn(at, " ,");
         size_t len = strcspn(at, ",");
         while (len && at[len - 1] == ' ') len--;
@@ -48,13 +48,12 @@ static const char *why_passed_over(const membrane_call *call, const mb_target *t
 }
 
 int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, int retries, membrane_error **err) {
-    const char *via = mb_json_get_str(call->request, "via");
     mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
     mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
     if (!route || !memory) return mb_error_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         const mb_provider *p = targets[i].provider;
-        route[i] = (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i, via)};
+        route[i] = (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i)};
     }
     call->targets = targets;
     call->route_targets = route;

@@ -1,0 +1,495 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The command line and the C API against real engines: llama.cpp's server and Ollama, with tiny models whose answers
+are known. TAP on stdout; an engine that was not built is skipped by its name.
+
+    engines.py MEMBRANE PROBE          (MEMBRANE_ENGINES: the cache folder that build_engines.sh fills)
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+CACHE = os.environ.get("MEMBRANE_ENGINES") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "membrane-engines")
+MEMBRANE, PROBE = sys.argv[1], sys.argv[2]
+FOX = "The quick brown fox."
+HERE = os.path.dirname(os.path.abspath(__file__))
+WORK = tempfile.mkdtemp(prefix="membrane-e2e-")
+TEMPLATE = open(os.path.join(HERE, "ollama_template.txt")).read()
+running = []
+count = failed = 0
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def http(port, path, body=None, method=None):
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read().decode()
+            return answer.status, json.loads(text) if text.startswith(("{", "[")) else text
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def wait_for(what, seconds=30, step=0.02):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(step)
+    raise AssertionError(f"it did not come within {seconds} s")
+
+
+def is_up(port, path):
+    try:
+        return http(port, path)[0] == 200
+    except OSError:
+        return False
+
+
+class Engine:
+    def __init__(self, name, argv, port, health, env=None):
+        self.port, self.name = port, name
+        self.log = open(os.path.join(WORK, f"{name}-{port}.log"), "wb")
+        self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL,
+                                        env={**os.environ, **(env or {})}, start_new_session=True)
+        running.append(self)
+        if health:
+            wait_for(lambda: is_up(port, health))
+
+    def stop(self, sig=signal.SIGKILL):
+        try:
+            os.killpg(self.process.pid, sig)
+        except ProcessLookupError:
+            pass
+        if sig == signal.SIGKILL:
+            self.process.wait()
+        if self in running:
+            running.remove(self)
+
+
+def llama(model, *args, wait=True):
+    port = free_port()
+    argv = [f"{CACHE}/bin/llama-server", "--host", "127.0.0.1", "--port", str(port), "-t", "1", *args]
+    if model:
+        argv += ["-m", f"{CACHE}/models/{model}.gguf", "--alias", model, "-c", "2048", "-np", "2", "--metrics", "--jinja"]
+    return Engine("llama", argv, port, "/health" if wait else None)
+
+
+def ollama():
+    port = free_port()
+    models = os.path.join(WORK, "ollama-models")
+    engine = Engine("ollama", [f"{CACHE}/bin/ollama", "serve"], port, "/api/version",
+                    {"HOME": os.path.join(WORK, "home"), "OLLAMA_HOST": f"127.0.0.1:{port}", "OLLAMA_MODELS": models,
+                     "OLLAMA_NO_CLOUD": "1"})
+    for name in ("tiny-say", "tiny-tool", "tiny-think", "tiny-chat", "tiny-embed", "tiny-slow"):
+        path = os.path.join(WORK, name + ".modelfile")
+        with open(path, "w") as f:
+            f.write(f"FROM {CACHE}/models/{name}.gguf\n")
+            if name != "tiny-embed":
+                f.write(TEMPLATE)
+        subprocess.run([f"{CACHE}/bin/ollama", "create", name, "-f", path], check=True, capture_output=True,
+                       env={**os.environ, "HOME": os.path.join(WORK, "home"), "OLLAMA_HOST": f"127.0.0.1:{port}"})
+    return engine
+
+
+def config(providers, models=None, log=None):
+    path = os.path.join(WORK, f"config-{time.monotonic_ns()}.json")
+    tree = {"version": 1, "providers": providers}
+    if models:
+        tree["models"] = models
+    if log:
+        tree["log"] = {"path": log}
+    with open(path, "w") as f:
+        json.dump(tree, f)
+    return path
+
+
+def provider(engine):
+    if engine.name == "ollama":
+        return {"kind": "ollama", "base_url": f"http://127.0.0.1:{engine.port}"}
+    return {"kind": "llamacpp", "base_url": f"http://127.0.0.1:{engine.port}/v1"}
+
+
+def cli(path, *args, code=0, text_in=None):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MEMBRANE_")}
+    env.update(HOME=os.path.join(WORK, "nobody"), XDG_CONFIG_HOME=os.path.join(WORK, "nothing"))
+    done = subprocess.run([MEMBRANE, *args, "--config", path], capture_output=True, text=True, timeout=120, env=env,
+                          input=text_in, stdin=None if text_in else subprocess.DEVNULL)
+    assert code is None or done.returncode == code, f"{args}: exit {done.returncode}, {done.stdout}{done.stderr}"
+    return done
+
+
+def cli_json(path, *args, code=0):
+    return json.loads(cli(path, *args, "--json", code=code).stdout)
+
+
+def start_probe(path, request, *args):
+    process = subprocess.Popen([PROBE, path, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdin.write(json.dumps(request))
+    process.stdin.close()
+    return process
+
+
+def probe(path, request, *args):
+    process = start_probe(path, request, *args)
+    lines = [json.loads(line) for line in process.stdout]
+    process.wait(timeout=60)
+    return lines
+
+
+def result_of(lines):
+    return lines[-1]["result"]
+
+
+def user(text):
+    return [{"role": "user", "content": text}]
+
+
+def equal(got, want, what=""):
+    assert got == want, f"{what}: {got!r}, not {want!r}"
+
+
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "The weather of a city",
+                                           "parameters": {"type": "object", "properties": {"city": {"type": "string"}},
+                                                          "required": ["city"]}}}]
+
+
+# ---- what both engines must do ------------------------------------------------------------------------------------------
+
+def list_of_models(e):
+    items = cli_json(config({"e": provider(e)}), "models", "list", "e")["items"]
+    names = [i["name"] for i in items]
+    assert any(n.startswith("e/tiny-say") for n in names), names
+
+
+def chat_and_stream_say_the_same(e):
+    path = config({"e": provider(e)})
+    equal(cli(path, "run", "-m", "e/tiny-say", "--no-stream", "Hello").stdout.strip(), FOX, "whole")
+    lines = probe(path, {"model": "e/tiny-say", "messages": user("Hello"), "stream": True})
+    pieces = [l["text"] for l in lines if l.get("type") == "text"]
+    equal("".join(pieces), FOX, "streamed")
+    assert len(pieces) >= 3, pieces
+    equal([l["type"] for l in lines if "type" in l][-2:], ["usage", "done"], "the last events")
+
+
+def usage_is_what_the_engine_reports(e):
+    path = config({"e": provider(e)})
+    result = cli_json(path, "run", "-m", "e/tiny-say", "--no-stream", "Hello there")
+    if e.name == "ollama":
+        _, raw = http(e.port, "/api/chat", {"model": "tiny-say", "messages": user("Hello there"), "stream": False})
+        want = (raw["prompt_eval_count"], raw["eval_count"])
+    else:
+        _, raw = http(e.port, "/v1/chat/completions", {"model": "tiny-say", "messages": user("Hello there")})
+        want = (raw["usage"]["prompt_tokens"], raw["usage"]["completion_tokens"])
+    equal((result["usage"]["input"], result["usage"]["output"]), want, "usage")
+    assert result["usage"]["exact"]
+    streamed = result_of(probe(path, {"model": "e/tiny-say", "messages": user("Hello there"), "stream": True}))
+    equal((streamed["usage"]["input"], streamed["usage"]["output"]), want, "usage of the stream")
+
+
+def tool_call_out_and_result_back(e):
+    path = config({"e": provider(e)})
+    for stream in (False, True):
+        request = {"model": "e/tiny-tool", "messages": user("Weather in Paris?"), "tools": TOOLS, "stream": stream}
+        lines = probe(path, request)
+        calls = [l for l in lines if l.get("type") == "tool_call"]
+        equal(len(calls), 1, "tool calls")
+        equal((calls[0]["name"], json.loads(calls[0]["arguments"])), ("get_weather", {"city": "Paris"}), "the call")
+        result = result_of(lines)
+        equal(result["finish"], "tool_calls", "finish")
+        request["messages"] = request["messages"] + [result["message"], {
+            "role": "tool", "tool_call_id": result["tool_calls"][0]["id"], "name": "get_weather", "content": "sunny"}]
+        equal(result_of(probe(path, request))["text"].strip(), "It is sunny in Paris.", "the answer")
+
+
+def thinking_is_kept_apart(e):
+    path = config({"e": provider(e)})
+    for stream in (False, True):
+        result = result_of(probe(path, {"model": "e/tiny-think", "messages": user("Weather?"), "stream": stream, "thinking": True}))
+        equal((result.get("thinking", "").strip(), result["text"].strip()), ("Let me see.", "It is sunny."), f"stream {stream}")
+
+
+def structured_output_fits_its_schema(e):
+    schema = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Paris", "London"]}, "hot": {"type": "boolean"}},
+              "required": ["city", "hot"], "additionalProperties": False}
+    request = {"model": "e/tiny-chat", "messages": user("Which city?"), "seed": 1, "temperature": 0, "max_tokens": 400,
+               "response_format": {"type": "json_schema", "json_schema": {"name": "city", "schema": schema, "strict": True}}}
+    lines = probe(config({"e": provider(e)}), request)
+    result = result_of(lines)
+    assert "error" not in result, result
+    value = json.loads(result["text"])
+    assert value["city"] in ("Paris", "London") and isinstance(value["hot"], bool), value
+
+
+def a_prompt_that_is_too_long_is_context_overflow(e):
+    text = "window " * 6000
+    lines = probe(config({"e": provider(e)}), {"model": "e/tiny-chat", "messages": user(text), "max_tokens": 4, "stream": True})
+    equal(lines[-2]["error"]["kind"], "context_overflow", "kind")
+    equal(len(lines[-1]["result"]["attempts"]), 1, "attempts")
+
+
+def an_unknown_model_is_not_found(e):
+    if e.name == "ollama":
+        equal(cli_json(config({"e": provider(e)}), "run", "-m", "e/nope", "Hi", code=6)["error"]["kind"], "model_not_found", "kind")
+
+
+def cancelled_in_mid_stream_the_engine_is_free(e):
+    slow = slow_engine(e)
+    model = "e/tiny-slow"
+    request = {"model": model, "messages": user("Go on"), "max_tokens": 2000, "stream": True, "extra_body": {} if e.name == "ollama" else {"ignore_eos": True}}
+    lines = probe(config({"e": provider(slow)}), request, "--cancel-after", 4)
+    equal(lines[-2]["error"]["kind"], "cancelled", "kind")
+    assert lines[-2]["error"].get("partial"), lines[-2]
+    if e.name == "llama":
+        wait_for(lambda: not any(s["is_processing"] for s in http(slow.port, "/slots")[1]), 1.0)
+    else:  # its one runner answers the next call at once
+        started = time.monotonic()
+        request.update(max_tokens=1, stream=False)
+        probe(config({"e": provider(slow)}), request)
+        assert time.monotonic() - started < 5
+    slow_done(e, slow)
+
+
+def killed_in_mid_stream_the_partial_text_is_there(e):
+    slow = slow_engine(e)
+    for sig in ((signal.SIGTERM, signal.SIGKILL) if e.name == "llama" else (signal.SIGKILL,)):
+        slow = slow or slow_engine(e)
+        process = start_probe(config({"e": provider(slow)}), {"model": "e/tiny-slow", "messages": user("Go on"), "max_tokens": 100000,
+                                                              "stream": True, "extra_body": {} if e.name == "ollama" else {"ignore_eos": True}},
+                              "--idle", 1500, "--retries", 0)
+        lines, pieces = [], 0
+        for line in process.stdout:
+            lines.append(json.loads(line))
+            pieces += lines[-1].get("type") == "text"
+            if pieces == 3:
+                kill_runner(slow, sig)
+                killed = time.monotonic()
+        process.wait()
+        error = lines[-2]["error"]
+        assert error["kind"] in ("stream_truncated", "timeout", "stream_error"), error
+        assert error["partial"].strip(), error
+        assert time.monotonic() - killed < 6, "it took too long"
+        equal(len(lines[-1]["result"]["attempts"]), 1, "attempts")
+        slow.stop() if e.name == "llama" else None
+        slow = None
+
+
+def slow_engine(e):
+    return llama("tiny-slow", "-c", "16384") if e.name == "llama" else e
+
+
+def slow_done(e, slow):
+    if slow is not e:
+        slow.stop()
+
+
+def kill_runner(engine, sig):
+    if engine.name == "llama":
+        engine.stop(sig) if sig == signal.SIGKILL else engine.process.send_signal(sig)
+        return
+    out = subprocess.run(["pgrep", "-g", str(engine.process.pid), "-f", "runner"], capture_output=True, text=True).stdout.split()
+    for pid in out:
+        os.kill(int(pid), sig)
+
+
+# ---- llama.cpp's server ---------------------------------------------------------------------------------------------------
+
+def embeddings_are_the_engines(e):
+    if e.name == "ollama":
+        path, name = config({"e": provider(e)}), "tiny-embed"
+        want = http(e.port, "/api/embed", {"model": name, "input": ["hello", "stone river"]})[1]["embeddings"]
+        close = e
+    else:
+        close = llama(None, "-m", f"{CACHE}/models/tiny-embed.gguf", "--alias", "tiny-embed", "--embeddings")
+        path, name = config({"e": provider(close)}), "tiny-embed"
+        want = [d["embedding"] for d in http(close.port, "/v1/embeddings", {"model": name, "input": ["hello", "stone river"]})[1]["data"]]
+    got = cli_json(path, "embed", "-m", f"e/{name}", "hello", "stone river")["embeddings"]
+    equal((len(got), len(got[0])), (len(want), len(want[0])), "shape")
+    assert all(abs(a - b) < 1e-4 for g, w in zip(got, want) for a, b in zip(g, w)), "the numbers differ"
+    slow_done(e, close)
+
+
+def is_bound(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def a_loading_engine_is_waited_for(_):
+    for _ in range(8):  # how long it loads is the machine's affair: until one call has met the 503
+        engine = llama("tiny-slow", "-c", "32768", wait=False)
+        wait_for(lambda: is_bound(engine.port), step=0.001)
+        path = config({"e": provider(engine)})
+        result = result_of(probe(path, {"model": "e/tiny-slow", "messages": user("Hello"), "max_tokens": 2}, "--deadline", 30000))
+        engine.stop()
+        assert result["text"] and "error" not in result, result
+        kinds = {a.get("kind") for a in result["attempts"][:-1]}
+        if kinds:
+            equal(kinds, {"overloaded"}, "the attempts before")
+            return
+    raise AssertionError("no call met an engine that was loading")
+
+
+def a_router_loads_and_unloads(_):
+    folder = os.path.join(WORK, "router")
+    os.makedirs(folder, exist_ok=True)
+    for name in ("tiny-say", "tiny-chat"):
+        shutil.copy(f"{CACHE}/models/{name}.gguf", folder)
+    engine = llama(None, "--models-dir", folder, "--models-max", "1")
+    path = config({"e": provider(engine)})
+    state = lambda: {i["model"]: i.get("loaded") for i in cli_json(path, "models", "list", "e")["items"]}
+    equal(state(), {"tiny-say": False, "tiny-chat": False}, "at first")
+    cli(path, "models", "load", "e/tiny-say")
+    wait_for(lambda: state()["tiny-say"])
+    cli(path, "models", "unload", "e/tiny-say")
+    wait_for(lambda: not state()["tiny-say"])
+    engine.stop()
+
+
+def ollama_loads_and_unloads(e):
+    path = config({"e": provider(e)})
+    state = lambda: {i["model"].split(":")[0]: i.get("loaded") for i in cli_json(path, "models", "list", "e")["items"]}
+    cli(path, "models", "load", "e/tiny-say")
+    assert state()["tiny-say"]
+    shown = cli_json(path, "models", "show", "e/tiny-say")
+    assert shown["context_window"] > 0, shown
+    cli(path, "models", "unload", "e/tiny-say")
+    wait_for(lambda: not state()["tiny-say"], 5)
+    cli(path, "models", "warm", "e/tiny-say")
+    assert state()["tiny-say"]
+
+
+def the_first_engine_dies_in_the_middle_of_200_calls(_):
+    first, second = llama("tiny-slow", "-np", "4", "-c", "8192"), llama("tiny-say", "-np", "4")
+    mark = os.path.join(WORK, "mark")
+    path = config({"first": provider(first), "second": provider(second)},
+                  {"default": {"targets": ["first/tiny-slow", "second/tiny-say"], "retries": 0}})
+    request = {"messages": user("Go on"), "max_tokens": 12, "stream": True, "seed": 1}
+    process = start_probe(path, request, "--many", 200, "--flight", 8, "--mark", mark, "--log", "--idle", 3000)
+    lines = []
+    for line in process.stdout:
+        lines.append(json.loads(line))
+        if first in running and os.path.exists(mark):
+            first.stop()
+    process.wait()
+    log = {row["request_id"]: row for row in lines.pop()["log"]["items"]}
+    equal(len(lines), 200, "calls")
+    fell_back = cut = 0
+    for call in lines:
+        result = call["result"]
+        attempts = result["attempts"]
+        equal(call["ends"], 1, "terminal events")
+        equal([a["provider"] for a in log[result["request_id"]]["attempts"]], [a["provider"] for a in attempts], "the log's attempts")
+        if "error" in result:
+            equal(result["error"]["kind"], "stream_truncated", "kind")
+            assert result["error"]["partial"] and call["handed_bytes"] > 0, call
+            cut += 1
+        elif len(attempts) == 2:
+            equal((result["text"], call["handed_bytes"]), (FOX, len(FOX)), "the fallback's answer")
+            fell_back += 1
+        else:
+            equal(attempts[0]["provider"], "first", "who answered")
+            assert call["matches"], call
+    print(f"# 200 calls: {200 - fell_back - cut} by the first engine, {fell_back} by the fallback, {cut} cut in mid-stream")
+    assert fell_back > 50, fell_back
+    second.stop()
+
+
+SHARED = [list_of_models, chat_and_stream_say_the_same, usage_is_what_the_engine_reports, tool_call_out_and_result_back,
+          thinking_is_kept_apart, structured_output_fits_its_schema, a_prompt_that_is_too_long_is_context_overflow,
+          an_unknown_model_is_not_found, embeddings_are_the_engines, cancelled_in_mid_stream_the_engine_is_free,
+          killed_in_mid_stream_the_partial_text_is_there]
+LLAMA = SHARED + [a_loading_engine_is_waited_for, a_router_loads_and_unloads, the_first_engine_dies_in_the_middle_of_200_calls]
+OLLAMA = SHARED + [ollama_loads_and_unloads]
+
+
+class Many:
+    """One llama-server serves one model: each is started when it is first asked for."""
+    name = "llama"
+
+    def __init__(self):
+        self.router = None
+        folder = os.path.join(WORK, "all")
+        os.makedirs(folder, exist_ok=True)
+        for name in ("tiny-say", "tiny-tool", "tiny-think", "tiny-chat"):
+            shutil.copy(f"{CACHE}/models/{name}.gguf", folder)
+        self.router = llama(None, "--models-dir", folder, "--models-max", "4", "--jinja", "-c", "2048")
+        self.port = self.router.port
+        for name in ("tiny-say", "tiny-tool", "tiny-think", "tiny-chat"):
+            http(self.port, "/models/load", {"model": name})
+        wait_for(lambda: all(m["status"]["value"] == "loaded" for m in http(self.port, "/models")[1]["data"]))
+
+    def stop(self):
+        self.router.stop()
+
+
+def run(name, test, engine):
+    global count, failed
+    count += 1
+    title = f"{name}: {test.__name__.replace('_', ' ')}"
+    wanted = os.environ.get("E2E_ONLY")
+    if wanted and wanted not in title:
+        print(f"ok {count} {title} # SKIP not asked for")
+        return
+    started = time.monotonic()
+    try:
+        test(engine)
+        print(f"ok {count} {title} ({time.monotonic() - started:.1f} s)", flush=True)
+    except Exception as error:  # every failure is one line of TAP
+        failed += 1
+        print(f"not ok {count} {title}\n# {type(error).__name__}: {str(error)[:1500]}", flush=True)
+
+
+def skip(name, tests, why):
+    global count
+    for test in tests:
+        count += 1
+        print(f"ok {count} {name}: {test.__name__.replace('_', ' ')} # SKIP {why}")
+
+
+def missing(engine):
+    if not os.path.exists(f"{CACHE}/models/tiny-slow.gguf"):
+        return "the tiny models are not built (./dev engines)"
+    if os.access(f"{CACHE}/bin/{engine}", os.X_OK):
+        return None
+    reason = f"{CACHE}/{'llama' if engine == 'llama-server' else engine}.failed"
+    return open(reason).read().strip().replace("\n", " ")[-200:] if os.path.exists(reason) else f"{engine} is not built (./dev engines)"
+
+
+def main():
+    for name, binary, tests, start in (("llama.cpp", "llama-server", LLAMA, Many), ("ollama", "ollama", OLLAMA, ollama)):
+        why = missing(binary)
+        if why:
+            skip(name, tests, why)
+            continue
+        engine = start()
+        for test in tests:
+            run(name, test, engine)
+        engine.stop()
+    print(f"1..{count}")
+    return 1 if failed else 0
+
+
+try:
+    code = main()
+finally:
+    for engine in list(running):
+        engine.stop()
+    if not failed:
+        shutil.rmtree(WORK, ignore_errors=True)
+sys.exit(code)

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// The C API from the outside, for the end-to-end tests: a configuration file, a request on standard input, events and
+// results as JSON lines on standard output.
+//
+//   probe CONFIG [--idle MS] [--first MS] [--deadline MS] [--retries N] [--cancel-after EVENTS]
+//   probe CONFIG --many CALLS --flight N [--mark FILE]   one line a call; FILE is made once a quarter of them ended
+//   probe CONFIG --log                                   with --many: then the call log, one line
+#include <fcntl.h>
+#include <membrane/membrane.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct settings {
+    membrane_call_options call;
+    int cancel_after, calls, flight, log;
+    const char *mark;
+} settings;
+
+typedef struct crowd {
+    membrane_t *m;
+    const settings *set;
+    const char *request;
+    pthread_mutex_t lock;
+    int started, ended;
+} crowd;
+
+static char *read_all(FILE *in) {
+    size_t len = 0, cap = 1 << 20;
+    char *text = malloc(cap);
+    for (size_t n; text && (n = fread(text + len, 1, cap - len - 1, in)) > 0;) {
+        len += n;
+        if (cap - len < 2) text = realloc(text, cap *= 2);
+    }
+    if (text) text[len] = '\0';
+    return text;
+}
+
+static int number(char **argv, int *i) { return argv[*i + 1] ? atoi(argv[++*i]) : 0; }
+
+static settings read_settings(char **argv) {
+    settings s = {.flight = 1};
+    membrane_call_options_init(&s.call, sizeof s.call);
+    for (int i = 2; argv[i]; i++) {
+        if (!strcmp(argv[i], "--idle")) s.call.idle_timeout_ms = number(argv, &i);
+        else if (!strcmp(argv[i], "--first")) s.call.first_token_timeout_ms = number(argv, &i);
+        else if (!strcmp(argv[i], "--deadline")) s.call.deadline_ms = number(argv, &i);
+        else if (!strcmp(argv[i], "--retries")) s.call.retries = number(argv, &i);
+        else if (!strcmp(argv[i], "--cancel-after")) s.cancel_after = number(argv, &i);
+        else if (!strcmp(argv[i], "--many")) s.calls = number(argv, &i);
+        else if (!strcmp(argv[i], "--flight")) s.flight = number(argv, &i);
+        else if (!strcmp(argv[i], "--log")) s.log = 1;
+        else if (!strcmp(argv[i], "--mark") && argv[i + 1]) s.mark = argv[++i];
+        else exit(2);
+    }
+    return s;
+}
+
+static int one_call(membrane_t *m, const settings *s, const char *request) {
+    membrane_call *call = NULL;
+    membrane_error *err = NULL;
+    const membrane_event *event;
+    int pieces = 0;
+    if (membrane_call_start(m, request, 0, &s->call, &call, &err) != 0) {
+        printf("{\"refused\":%s}\n", membrane_error_json(err));
+        membrane_error_free(err);
+        return 1;
+    }
+    while (membrane_call_next(call, MEMBRANE_FOREVER, &event, NULL) == 0) {
+        puts(membrane_event_json(event, NULL));
+        fflush(stdout);
+        if (s->cancel_after && ++pieces == s->cancel_after) membrane_call_cancel(call);
+    }
+    printf("{\"result\":%s}\n", membrane_result_json(membrane_call_result(call), NULL));
+    membrane_call_free(call);
+    return 0;
+}
+
+// One line: what the caller was handed, and the result.
+static void counted_call(crowd *c) {
+    membrane_call *call = NULL;
+    membrane_error *err = NULL;
+    const membrane_event *event;
+    size_t handed = 0, len, ends = 0;
+    char text[65536] = "";
+    if (membrane_call_start(c->m, c->request, 0, &c->set->call, &call, &err) != 0) {
+        membrane_error_free(err);
+        return;
+    }
+    while (membrane_call_next(call, MEMBRANE_FOREVER, &event, NULL) == 0) {
+        int type = membrane_event_type(event);
+        const char *piece = membrane_event_text(event, &len);
+        if (type == MEMBRANE_EVENT_TEXT && handed + len < sizeof text) memcpy(text + handed, piece, len + 1), handed += len;
+        ends += type == MEMBRANE_EVENT_DONE || type == MEMBRANE_EVENT_ERROR;
+    }
+    pthread_mutex_lock(&c->lock);
+    printf("{\"ends\":%zu,\"handed_bytes\":%zu,\"matches\":%s,\"result\":%s}\n", ends, handed,
+           strcmp(text, membrane_result_text(membrane_call_result(call), NULL)) == 0 ? "true" : "false",
+           membrane_result_json(membrane_call_result(call), NULL));
+    if (++c->ended == c->set->calls / 4 && c->set->mark) close(open(c->set->mark, O_CREAT | O_WRONLY, 0600));
+    pthread_mutex_unlock(&c->lock);
+    membrane_call_free(call);
+}
+
+static void *caller(void *user) {
+    crowd *c = user;
+    for (;;) {
+        pthread_mutex_lock(&c->lock);
+        int mine = c->started++;
+        pthread_mutex_unlock(&c->lock);
+        if (mine >= c->set->calls) return NULL;
+        counted_call(c);
+    }
+}
+
+static void many_calls(membrane_t *m, const settings *s, const char *request) {
+    crowd c = {.m = m, .set = s, .request = request};
+    pthread_t threads[64];
+    pthread_mutex_init(&c.lock, NULL);
+    for (int i = 0; i < s->flight && i < 64; i++) pthread_create(&threads[i], NULL, caller, &c);
+    for (int i = 0; i < s->flight && i < 64; i++) pthread_join(threads[i], NULL);
+    if (!s->log) return;
+    membrane_result *log = NULL;
+    if (membrane_log_calls(m, "{\"limit\":1000}", &log, NULL) == 0) printf("{\"log\":%s}\n", membrane_result_json(log, NULL));
+    membrane_result_free(log);
+}
+
+int main(int argc, char **argv) {
+    membrane_options o;
+    membrane_t *m = NULL;
+    membrane_error *err = NULL;
+    if (argc < 2) return 2;
+    settings s = read_settings(argv);
+    char *request = read_all(stdin);
+    membrane_options_init(&o, sizeof o);
+    o.config_path = argv[1];
+    if (membrane_open(&o, &m, &err) != 0) {
+        printf("{\"refused\":%s}\n", membrane_error_json(err));
+        membrane_error_free(err);
+        return 2;
+    }
+    if (s.calls) many_calls(m, &s, request);
+    else one_call(m, &s, request);
+    membrane_close(m, 5000);
+    free(request);
+    return 0;
+}
