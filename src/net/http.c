@@ -325,7 +325,7 @@ void mb_http_resume(mb_transfer *t) { curl_easy_pause(t->easy, CURLPAUSE_CONT); 
 
 static int code_of(CURLcode result, bool began) {
     switch (result) {
-    case CURLE_OK: return 0;
+    case CURLE_OK: return began ? 0 : MEMBRANE_ECONNECT; // half a header, then the end: curl takes that for a body
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return MEMBRANE_EDNS;
     case CURLE_COULDNT_CONNECT: return MEMBRANE_ECONNECT;
@@ -338,8 +338,8 @@ static int code_of(CURLcode result, bool began) {
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ENGINE_INITFAILED:
     case CURLE_SSL_ISSUER_ERROR: return MEMBRANE_ETLS;
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return MEMBRANE_ECONFIG;
+    case CURLE_URL_MALFORMAT: return MEMBRANE_ECONFIG;
+    case CURLE_UNSUPPORTED_PROTOCOL: // HTTP/0.9, that is, anything; other schemes do not come this far
     case CURLE_WEIRD_SERVER_REPLY: return MEMBRANE_ERESPONSE;
     default: return began ? MEMBRANE_ERESPONSE : MEMBRANE_ECONNECT;
     }
@@ -355,6 +355,7 @@ static void finish(mb_transfer *t, CURLcode result) {
     if (done.code) {
         const char *text = t->failure == MEMBRANE_EDENIED ? "the address is not a public one"
                            : t->error_text[0]             ? t->error_text
+                           : result == CURLE_OK           ? "the connection was closed before a whole header had come"
                                                           : curl_easy_strerror(result);
         strncpy(detail, text, sizeof detail - 1);
         detail[sizeof detail - 1] = '\0';

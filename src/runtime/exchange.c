@@ -125,6 +125,14 @@ static void total_fired(mb_timer *timer) {
 
 static bool begins(const char *text, const char *prefix) { return text && strncasecmp(text, prefix, strlen(prefix)) == 0; }
 
+// Servers are careless about the type of a stream; what names something that can be none is taken at its word.
+static bool may_be_frames(const char *type) {
+    static const char *const other[] = {"application/json", "text/html", "image/", "audio/", "video/", "application/pdf", "application/zip"};
+    for (size_t i = 0; i < MB_COUNT(other); i++)
+        if (begins(type, other[i])) return begins(type, "application/json-seq");
+    return true;
+}
+
 static int on_first_bytes(mb_exchange *x) {
     int status = mb_http_status(x->transfer);
     const char *type = mb_http_content_type(x->transfer);
@@ -133,7 +141,7 @@ static int on_first_bytes(mb_exchange *x) {
         x->body.max = MB_LIMIT_ERROR_BODY;
         return 0;
     }
-    x->kind = x->wire.stream && !begins(type, "application/json") && !begins(type, "text/html") ? MB_BODY_FRAMES : MB_BODY_WHOLE;
+    x->kind = x->wire.stream && may_be_frames(type) ? MB_BODY_FRAMES : MB_BODY_WHOLE;
     if (begins(type, "application/x-ndjson")) x->wire.frames = MB_FRAMES_NDJSON;
     if (x->kind != MB_BODY_FRAMES || x->frames) return 0;
     x->frames = take_frames(x->room, x->wire.frames);
@@ -185,7 +193,10 @@ static int on_data(void *user, const char *bytes, size_t len) {
 
 static int end_of_stream(mb_exchange *x) {
     int code = x->frame_code;
-    if (code == 0 && !x->has_end) code = mb_sse_finish(x->frames, true, on_frame, x);
+    if (code == 0 && !x->has_end) {
+        code = mb_sse_finish(x->frames, true, on_frame, x);
+        if (code == MEMBRANE_EMALFORMED) code = MEMBRANE_ETRUNCATED; // half a frame, cut where the stream was
+    }
     if (code == 0) code = x->plan.provider->adapter->end(&x->decode);
     return code;
 }
