@@ -20,7 +20,7 @@ PILLARS = {"route", "tool", "context", "place"}
 HOMES = {  # header: where it may be included
     "curl/": ("src/net/", "tests/"),
     "sodium": ("src/seal/",),
-    "sqlite3": ("src/store/sqlite.c",),
+    "sqlite3": ("src/store/sqlite.c", "tests/"),
     "simdjson": ("src/base/json.cc",),
     "yaml.h": ("src/base/yaml.c",),
     "pcre2": ("src/base/pattern.c",),

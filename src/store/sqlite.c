@@ -121,7 +121,7 @@ static int make_file(mb_db *db, membrane_error **err) {
 }
 
 static int read_number(mb_db *db, const char *sql, int64_t *ret, membrane_error **err) {
-    mb_stmt *s;
+    mb_stmt *s = NULL;
     int status = mb_db_stmt(db, sql, &s, err);
     if (status) return status;
     status = mb_stmt_step(s, err);
