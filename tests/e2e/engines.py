@@ -228,7 +228,7 @@ def thinking_is_kept_apart(e):
 def structured_output_fits_its_schema(e):
     schema = {"type": "object", "properties": {"city": {"type": "string", "enum": ["Paris", "London"]}, "hot": {"type": "boolean"}},
               "required": ["city", "hot"], "additionalProperties": False}
-    request = {"model": "e/tiny-chat", "messages": user("Which city?"), "seed": 1, "temperature": 0, "max_tokens": 400,
+    request = {"model": "e/tiny-chat", "messages": user("Which city?"), "seed": 1, "thinking": False, "max_tokens": 400,
                "response_format": {"type": "json_schema", "json_schema": {"name": "city", "schema": schema, "strict": True}}}
     lines = probe(config({"e": provider(e)}), request)
     result = result_of(lines)
