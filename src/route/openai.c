@@ -412,7 +412,7 @@ static int frame(mb_decode *d, const mb_frame *f) {
         return 0; // what follows the answer's end matters to nobody
     if (status != 0) return status;
     if (root->type != MB_JSON_OBJECT) return MEMBRANE_EMALFORMED;
-    if (mb_unlikely(strcmp(f->event, "error") == 0)) return take_error(d, root);
+    if (mb_unlikely(f->event[0] == 'e' && strcmp(f->event, "error") == 0)) return take_error(d, root);
     return take_root(d, root, &has_choices);
 }
 

@@ -62,7 +62,7 @@ static void fuzz_json(const char *open, const mb_buf *items, const char *close) 
     mb_buf_puts(&all, open);
     mb_buf_put(&all, mb_buf_text(items), items->len);
     mb_buf_puts(&all, close);
-    assert(mb_json_parse(&arena, mb_buf_text(&all), all.len, &v, NULL) == 0);
+    assert(mb_json_parse_lenient(&arena, mb_buf_text(&all), all.len, &v, NULL) == 0); // numbers may be past a double
     mb_arena_free(&arena);
     mb_buf_free(&all);
 }
