@@ -50,10 +50,15 @@ static const char *why_passed_over(const membrane_call *call, const mb_target *t
 int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, int retries, membrane_error **err) {
     mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
     mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
-    if (!route || !memory) return mb_error_no_memory(err);
+    size_t keys = 0;
+    for (size_t i = 0; i < count; i++) keys += targets[i].provider->key_count ? (size_t)targets[i].provider->key_count : 1;
+    int64_t *key_at_ms = mb_arena_zalloc(&call->arena, keys * sizeof *key_at_ms);
+    if (!route || !memory || !key_at_ms) return mb_error_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         const mb_provider *p = targets[i].provider;
         route[i] = (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i)};
+        memory[i].key_at_ms = key_at_ms;
+        key_at_ms += route[i].key_count;
     }
     call->targets = targets;
     call->route_targets = route;
