@@ -28,11 +28,12 @@ int mb_answer_check(membrane_call *call, membrane_error **err) {
     return code;
 }
 
+// Its beginning alone is taken out too: an excerpt may end in the middle of it.
 static void redact_text(char *text, const char *secret, size_t len) {
-    for (char *at = text ? strstr(text, secret) : NULL; at; at = strstr(at, secret)) {
-        memset(at, '*', len);
-        at += len;
-    }
+    char start[9] = "";
+    memcpy(start, secret, len < 8 ? len : 8);
+    for (char *at = text ? strstr(text, start) : NULL; at; at = strstr(at, start))
+        for (size_t i = 0; i < len && *at == secret[i]; i++) *at++ = '*';
 }
 
 void mb_answer_redact(membrane_error *error, const char *secret) {
@@ -42,5 +43,6 @@ void mb_answer_redact(membrane_error *error, const char *secret) {
         redact_text(error->message, secret, len);
         redact_text(error->provider_message, secret, len);
         redact_text(error->hint, secret, len);
+        redact_text(error->provider_request_id, secret, len);
     }
 }

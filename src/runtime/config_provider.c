@@ -97,7 +97,7 @@ static int read_keys(mb_config *config, const mb_environment *env, mb_provider *
         return add_key(config, env, p, &text, err);
     }
     if (p->key_count) p->key_missing = false;
-    else if (p->quirks->key_needed) {
+    else if (p->quirks->key_needed && !mb_json_get(table, "base_url")) { // another server may want none
         p->key_missing = true;
         if (variable) p->key_refs[0] = mb_arena_printf(&config->arena, "env:%s", variable);
     }

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "route/classify.h"
+#include "runtime/answer.h"
 
 // ---- frame machines, kept for the next stream --------------------------------------------------------------------------
 
@@ -39,8 +40,10 @@ static void stop(mb_exchange *x) {
 
 static void end(mb_exchange *x, int code, membrane_error *error) {
     stop(x);
+    const mb_provider *p = x->plan.provider;
     x->transfer = NULL;
-    if (code && error) mb_error_field(error, &error->provider, x->plan.provider->name);
+    if (code && error) mb_error_field(error, &error->provider, p->name);
+    for (int k = 0; code && error && k < p->key_count; k++) mb_answer_redact(error, p->keys[k]); // some servers echo it
     x->plan.done(x->plan.user, code, error);
 }
 

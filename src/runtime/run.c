@@ -217,12 +217,6 @@ static void succeeded(membrane_call *call) {
     over(call, error);
 }
 
-static void redact(membrane_call *call, const mb_target *target, membrane_error *error) {
-    const mb_provider *p = target->provider;
-    for (int k = 0; k < p->key_count; k++) mb_answer_redact(error, p->keys[k]);
-    (void)call;
-}
-
 void mb_run_attempt_done(void *user, int code, membrane_error *error) {
     membrane_call *call = user;
     if (code == 0) {
@@ -231,14 +225,11 @@ void mb_run_attempt_done(void *user, int code, membrane_error *error) {
     }
     mb_attempt *a = &call->attempts[call->attempt_count - 1];
     if (!error) mb_error_set(&error, code, "%s: %s", a->target->provider->name, membrane_status_text(code));
-    redact(call, a->target, error);
     end_attempt(call, code, membrane_error_http_status(error));
     membrane_error_free(call->last_error);
     call->last_error = error;
-    // What was queued and not handed out is as if it had never been said.
-    bool handed = !mb_queue_take_back(&call->queue);
+    bool handed = mb_queue_was_handed(&call->queue);
     mb_route_failure failure = {(size_t)(a->target - call->targets), code, membrane_error_retry_after_ms(error), mb_is_loading(error), handed};
-    if (!handed) call->first_ms = 0;
     mb_run_step(call, &failure);
 }
 
@@ -338,10 +329,13 @@ static void wait_fired(mb_timer *timer) {
 void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
     int64_t now = mb_now_ms();
     mb_route_decision d = mb_route_next(&call->route, failure, now, mb_rng_unit(&call->m->rng));
+    // What was queued and not handed out is as if it had never been said; if the caller took it meanwhile, it is too late.
+    if (d.what == MB_ROUTE_TRY && failure && !mb_queue_take_back(&call->queue)) d.what = MB_ROUTE_FAIL;
     if (d.what == MB_ROUTE_FAIL) {
         nothing_left(call);
         return;
     }
+    if (failure) call->first_ms = 0;
     if (!failure && call->chosen_because) d.reason = call->chosen_because;
     if (d.at_ms <= now) {
         attempt(call, d.target, d.key, d.reason);

@@ -589,24 +589,6 @@ def the_doctor_exits_with_1_if_something_fails():
 
 
 @test
-def the_version_is_there_at_once():
-    best = min(timed("version") for _ in range(8))
-    expect_in("membrane 0.", run("version").out)
-    expect(run("--version").out, run("version").out)
-    expect("version" in run_json("version"), True)
-    if not os.environ.get("ASAN_OPTIONS") and best > 0.015:
-        raise AssertionError(f"version takes {best * 1000:.1f} ms")
-
-
-def timed(*args):
-    began = time.monotonic()
-    run(*args)
-    return time.monotonic() - began
-
-
-# ---- help, manual, completions --------------------------------------------------------------------------------------
-
-@test
 def every_verb_has_help():
     for verb in VERBS:
         text = run("help", verb).out

@@ -31,6 +31,7 @@ class Client:
 
     def __init__(self, sock):
         self.sock = sock
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
         self.model = ""
         self.wire = "openai"
@@ -252,7 +253,6 @@ def headers_10000(c, _):
 
 def bytewise(c, _):
     text = c.answer().encode()
-    c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     c.head(200, None, "Connection: close")
     for i in range(len(text)):
         c.put(text[i:i + 1])
@@ -537,6 +537,8 @@ def one(c):
         entry["keys"].append(c.key)
     if path.endswith("/embeddings") or path == "/api/embed":
         return embed(c, body)
+    if path.startswith("/echo/"):
+        return echo_key(c, "401")
     if not path.endswith("/chat/completions") and path != "/api/chat":
         return models(c, path)
     name, _, argument = re.sub("#.*", "", c.model).partition("--")
