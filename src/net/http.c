@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -282,8 +283,11 @@ static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
     bad |= curl_easy_setopt(e, CURLOPT_PROXY, r->proxy ? r->proxy : "");
     bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, r->no_proxy ? r->no_proxy : "");
     bad |= curl_easy_setopt(e, CURLOPT_CAINFO, r->ca_file);
+    // Without TLS nothing tells before the first answer whether a connection can be shared, and libcurl would let every
+    // other transfer to that host wait for it: so HTTP/1.1, unless h2c was asked for.
+    bool can_share = r->http_version == 2 || (r->http_version == 0 && strncasecmp(r->url, "https:", 6) == 0);
     bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
-                            r->http_version == 1   ? (long)CURL_HTTP_VERSION_1_1
+                            !can_share             ? (long)CURL_HTTP_VERSION_1_1
                             : r->http_version == 2 ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                                                    : (long)CURL_HTTP_VERSION_2TLS);
     return bad == 0;
