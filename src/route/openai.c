@@ -77,7 +77,11 @@ static void take_usage(mb_turn *turn, const mb_json *usage) {
     if (u.reasoning < 0) take_number(&u.reasoning, mb_json_get(usage, "reasoning_tokens"));
     normalise(&u, total);
     if (u.input < 0 && u.output < 0) u.input = total; // embeddings of some: a total alone
-    if (u.input >= 0 || u.output >= 0) turn->usage = u;
+    int64_t *to[] = {&turn->usage.input, &turn->usage.cached, &turn->usage.cache_write, &turn->usage.output,
+                     &turn->usage.reasoning};
+    const int64_t from[] = {u.input, u.cached, u.cache_write, u.output, u.reasoning};
+    for (size_t i = 0; i < MB_COUNT(from); i++) // a later report may say less; what it says wins
+        if (from[i] >= 0) *to[i] = from[i];
 }
 
 // ---- finish --------------------------------------------------------------------------------------------------------

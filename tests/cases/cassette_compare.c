@@ -121,9 +121,9 @@ static bool fits_kind(int code, const char *kind) {
         {"context_overflow", {MEMBRANE_ECONTEXT}},
         {"bad_request",
          {MEMBRANE_EBADREQUEST, MEMBRANE_EUNSUPPORTED, MEMBRANE_ETOOLUSE, MEMBRANE_ECONTENT, MEMBRANE_EMODEL,
-          MEMBRANE_EFUNDS}},
+          MEMBRANE_EAUTH, MEMBRANE_EFUNDS}},
         {"not_found", {MEMBRANE_EMODEL}},
-        {"server", {MEMBRANE_ESERVER, MEMBRANE_EOVERLOADED, MEMBRANE_EGATEWAY, MEMBRANE_ESTREAM}},
+        {"server", {MEMBRANE_ESERVER, MEMBRANE_EOVERLOADED, MEMBRANE_EGATEWAY, MEMBRANE_ESTREAM, MEMBRANE_ETIMEOUT}},
     };
     for (size_t i = 0; i < MB_COUNT(KINDS); i++) {
         if (strcmp(KINDS[i].kind, kind) != 0) continue;

@@ -35,7 +35,7 @@ extern const transport transport_pure; // the adapters in-process
 extern const transport transport_http; // the public API over a loopback socket
 
 #ifndef TRANSPORT_DEFAULT
-#define TRANSPORT_DEFAULT transport_pure
+#define TRANSPORT_DEFAULT transport_http
 #endif
 
 // Adds to why what differs; nothing if all is as expected.
