@@ -117,6 +117,7 @@ static void run_deferred(mb_io *io) {
 }
 
 static int sleep_ms(mb_io *io) {
+    if (io->deferred) return 0; // by a task that was deferred itself
     int64_t due = mb_timers_next(&io->timers);
     if (due < 0) return -1;
     int64_t wait = due - io->now_ms;
