@@ -24,6 +24,11 @@ static char *new_block(mb_arena *a, size_t size) {
     return (char *)(block + 1);
 }
 
+void mb_arena_lend(mb_arena *a, void *memory, size_t size) {
+    a->at = memory;
+    a->end = (char *)memory + size;
+}
+
 void *mb_arena_alloc(mb_arena *a, size_t size) {
     if (size > SIZE_MAX / 2) return NULL;
     size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);

@@ -13,6 +13,8 @@ typedef struct mb_arena {
     char *at, *end;         // what is free in the newest
 } mb_arena;
 
+// Lends the arena its first piece of memory, so that small requests allocate nothing. It stays the caller's.
+void mb_arena_lend(mb_arena *a, void *memory, size_t size);
 void *mb_arena_alloc(mb_arena *a, size_t size); // aligned to 16, not cleared; NULL when memory is out
 void *mb_arena_zalloc(mb_arena *a, size_t size);
 char *mb_arena_strndup(mb_arena *a, const char *text, size_t len); // adds a NUL

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -69,7 +70,11 @@ void mb_json_parser_free(mb_json_parser *parser);
 // 0, MEMBRANE_ENOMEM or MEMBRANE_EMALFORMED; no error object, since it stands on the hot path.
 int mb_json_parser_parse(mb_json_parser *parser, const char *text, size_t len, bool padded, const mb_json **ret);
 
-const mb_json *mb_json_get(const mb_json *object, const char *key); // NULL if absent or object is no object (or NULL)
+const mb_json *mb_json_get_n(const mb_json *object, const char *key, size_t len);
+// NULL if absent or object is no object (or NULL). Inline, so that the length of a literal is known.
+static inline const mb_json *mb_json_get(const mb_json *object, const char *key) {
+    return mb_json_get_n(object, key, strlen(key));
+}
 const mb_json *mb_json_at(const mb_json *array, size_t index);      // NULL if there is none
 const mb_json *mb_json_path(const mb_json *root, const char *path); // "choices.0.message"; keys hold no dots
 static inline bool mb_json_is(const mb_json *v, mb_json_type type) { return v && v->type == type; }

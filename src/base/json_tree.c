@@ -10,7 +10,7 @@
 
 // ---- looking up ----------------------------------------------------------------------------------------------------
 
-static const mb_json *get_n(const mb_json *object, const char *key, size_t len) {
+const mb_json *mb_json_get_n(const mb_json *object, const char *key, size_t len) {
     if (!mb_json_is(object, MB_JSON_OBJECT)) return NULL;
     for (uint32_t i = object->count; i-- > 0;) {
         const mb_json *m = &object->children[i];
@@ -18,8 +18,6 @@ static const mb_json *get_n(const mb_json *object, const char *key, size_t len) 
     }
     return NULL;
 }
-
-const mb_json *mb_json_get(const mb_json *object, const char *key) { return get_n(object, key, strlen(key)); }
 
 const mb_json *mb_json_at(const mb_json *array, size_t index) {
     return mb_json_is(array, MB_JSON_ARRAY) && index < array->count ? &array->children[index] : NULL;
@@ -42,7 +40,7 @@ const mb_json *mb_json_path(const mb_json *root, const char *path) {
     while (v && *path) {
         size_t len = strcspn(path, "."), index;
         if (v->type != MB_JSON_ARRAY)
-            v = get_n(v, path, len);
+            v = mb_json_get_n(v, path, len);
         else
             v = read_index(path, len, &index) ? mb_json_at(v, index) : NULL;
         path += len;
@@ -118,12 +116,12 @@ static bool same_object(const mb_json *a, const mb_json *b) {
     uint32_t in_a = 0, in_b = 0; // names, each counted once
     for (uint32_t i = 0; i < a->count; i++) {
         const mb_json *m = &a->children[i];
-        if (get_n(a, m->key, m->key_len) != m) continue; // a later one of the same name counts
-        const mb_json *other = get_n(b, m->key, m->key_len);
+        if (mb_json_get_n(a, m->key, m->key_len) != m) continue; // a later one of the same name counts
+        const mb_json *other = mb_json_get_n(b, m->key, m->key_len);
         if (!other || !mb_json_equal(m, other)) return false;
         in_a++;
     }
-    for (const mb_json *m = b->children; m < b->children + b->count; m++) in_b += get_n(b, m->key, m->key_len) == m;
+    for (const mb_json *m = b->children; m < b->children + b->count; m++) in_b += mb_json_get_n(b, m->key, m->key_len) == m;
     return in_a == in_b;
 }
 

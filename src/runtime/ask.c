@@ -4,7 +4,6 @@
 #include <stddef.h>
 
 #include "base/clock.h"
-#include "runtime/answer.h"
 
 static void one_less(mb_round *round) {
     if (--round->open == 0) round->done(round->user);
@@ -12,11 +11,9 @@ static void one_less(mb_round *round) {
 
 static void answered(void *user, int code, membrane_error *error) {
     mb_question *q = user;
-    const mb_provider *p = q->provider;
     q->code = code;
     q->error = error;
     q->latency_ms = mb_now_ms() - q->start_ms;
-    for (int k = 0; k < p->key_count; k++) mb_answer_redact(error, p->keys[k]);
     mb_exchange_free(&q->exchange);
     one_less(q->round);
 }

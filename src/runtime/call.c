@@ -24,6 +24,46 @@ membrane_call *mb_call_ref(membrane_call *call) {
     return call;
 }
 
+// A call's memory is large and used for a short time by two threads, which allocators are slow at: some is kept. Debug
+// builds keep none, so that a use after the end is seen.
+#ifdef MB_ARENA_MALLOC
+enum { IDLE_CALLS = 0 };
+#else
+enum { IDLE_CALLS = 64 };
+#endif
+
+static void keep_or_free(membrane_t *m, membrane_call *call) {
+    pthread_mutex_lock(&m->lock);
+    bool keeps = m->idle_call_count < IDLE_CALLS;
+    if (keeps) {
+        call->next = m->idle_calls;
+        m->idle_calls = call;
+        m->idle_call_count++;
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (!keeps) mb_free(call);
+}
+
+static membrane_call *take_memory(membrane_t *m) {
+    pthread_mutex_lock(&m->lock);
+    membrane_call *call = m->idle_calls;
+    if (call) {
+        m->idle_calls = call->next;
+        m->idle_call_count--;
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (!call) call = mb_malloc(sizeof *call);
+    if (call) memset(call, 0, offsetof(membrane_call, first_memory));
+    return call;
+}
+
+void mb_call_free_idle(membrane_t *m) {
+    for (membrane_call *call = m->idle_calls, *next; call; call = next) {
+        next = call->next;
+        mb_free(call);
+    }
+}
+
 static void free_call(membrane_call *call) {
     membrane_t *m = call->m;
     mb_exchange_free(&call->exchange);
@@ -35,7 +75,7 @@ static void free_call(membrane_call *call) {
     membrane_result_free(call->result);
     mb_config_unref(call->config);
     mb_arena_free(&call->arena);
-    mb_free(call);
+    keep_or_free(m, call);
     membrane_unref(m);
 }
 
@@ -125,8 +165,9 @@ static int read_request(membrane_call *call, const char *text, size_t len, const
 }
 
 static membrane_call *new_call(membrane_t *m) {
-    membrane_call *call = mb_calloc(1, sizeof *call);
+    membrane_call *call = take_memory(m);
     if (!call) return NULL;
+    mb_arena_lend(&call->arena, call->first_memory, sizeof call->first_memory);
     call->refs = 1;
     call->m = membrane_ref(m);
     call->config = mb_handle_config(m);

@@ -67,10 +67,12 @@ struct membrane_call {
     // after the terminal event: the caller's
     membrane_error *error; // the call's, NULL after DONE
     membrane_result *result;
+    _Alignas(16) char first_memory[4096]; // lent to the arena
 };
 
 membrane_call *mb_call_ref(membrane_call *call);
 void mb_call_unref(membrane_call *call);
+void mb_call_free_idle(membrane_t *m); // when the handle is released
 
 // run.c: the I/O side.
 void mb_run_start(mb_task *task);

@@ -86,6 +86,7 @@ static void put_files(mb_jw *w, const mb_config *config) {
 int membrane_config_show(membrane_t *m, membrane_result **ret_result, membrane_error **err) {
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE), path = MB_BUF(65536);
     if (!m || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_config_show: an argument is NULL");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     mb_config *config = mb_handle_config(m);
     mb_jw w = mb_jw_to(&out);
     mb_jw_object(&w);

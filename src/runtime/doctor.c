@@ -146,6 +146,7 @@ static void check_providers(report *r, membrane_t *m, const mb_config *config, i
 int membrane_doctor(membrane_t *m, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
     mb_buf out = MB_BUF(4 << 20);
     if (!m || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_doctor: an argument is NULL");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     mb_config *config = mb_handle_config(m);
     report r = {.w = mb_jw_to(&out)};
     mb_jw_object(&r.w);

@@ -249,6 +249,7 @@ int membrane_provider_add(membrane_t *m, const char *name, const membrane_provid
     membrane_provider_table copy;
     if (!m || !name || !table || !mb_options_read(&copy, sizeof copy, table) || !copy.start)
         return mb_error_set(err, MEMBRANE_EINVAL, "membrane_provider_add: an argument is NULL, or the table has no start");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     if (copy.version != MEMBRANE_PROVIDER_VERSION)
         return mb_error_set(err, MEMBRANE_EINVAL, "membrane_provider_add: this library knows version %d of the table, not %u", MEMBRANE_PROVIDER_VERSION, copy.version);
     size_t len = strlen(name);

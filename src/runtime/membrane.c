@@ -59,6 +59,7 @@ static void release(membrane_t *m, bool forked) {
         mb_http_free(m->room.http);
         mb_calls_close(m->calls, 5000);
     }
+    mb_call_free_idle(m);
     mb_io_free(m->io);
     free_room(&m->room);
     mb_discovery_forget(m);

@@ -150,6 +150,7 @@ int membrane_model_list(membrane_t *m, const char *provider, int64_t timeout_ms,
     asked a = {0};
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE);
     if (!m || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_list: an argument is NULL");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     int code = choose_asked(&a, m, provider, err);
     mb_round round = {.m = m, .questions = a.questions, .count = a.count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
     if (code == 0) code = mb_round_wait(&round, err);
@@ -191,6 +192,7 @@ static int find_one(one *o, membrane_t *m, const char *name, membrane_error **er
 
 static int ask_one(membrane_t *m, const char *name, mb_ask_kind kind, int64_t keep_alive_ms, int64_t timeout_ms, one *o, membrane_error **err) {
     if (!m || !name) return mb_error_set(err, MEMBRANE_EINVAL, "an argument is NULL");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     int code = find_one(o, m, name, err);
     if (code) return code;
     o->question.kind = kind;
@@ -340,6 +342,7 @@ int membrane_provider_list(membrane_t *m, int probe, int64_t timeout_ms, membran
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE), last_text = MB_BUF(MB_LIMIT_RESPONSE);
     const mb_json *last = NULL;
     if (!m || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_provider_list: an argument is NULL");
+    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     mb_config *config = mb_handle_config(m);
     int code = probe ? probe_all(m, config, timeout_ms, &a, err) : 0;
     if (code == 0) code = mb_calls_last(m->calls, &last_text, err);

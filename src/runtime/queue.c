@@ -39,6 +39,7 @@ static void free_blocks(mb_block *block) {
 
 void mb_queue_free(mb_queue *q) {
     free_blocks(q->first);
+    free_blocks(q->spare);
     free_blocks(q->open);
     mb_free(q->reserve);
     free_blocks(q->taken);
@@ -105,10 +106,13 @@ static void link_open(mb_queue *q) {
         q->last = block;
     }
     bool wakes = q->sleeps;
+    mb_block *spare = q->spare;
     q->sleeps = false;
+    q->spare = NULL;
     pthread_mutex_unlock(&q->lock);
     if (wakes) pthread_cond_signal(&q->came);
     if (moved) give_block(q, block);
+    if (spare) give_block(q, spare);
 }
 
 bool mb_queue_publish(mb_queue *q) {
@@ -221,6 +225,10 @@ static mb_block *take_block(mb_queue *q, int64_t timeout_ms) {
     q->taken = NULL;
     if (timeout_ms > 0) until = after_ms(timeout_ms);
     pthread_mutex_lock(&q->lock);
+    if (done && !q->spare) {
+        q->spare = done;
+        done = NULL;
+    }
     while (!q->first && timeout_ms != 0 && waited != ETIMEDOUT) {
         q->sleeps = true;
         waited = timeout_ms < 0 ? pthread_cond_wait(&q->came, &q->lock) : pthread_cond_timedwait(&q->came, &q->lock, &until);

@@ -52,7 +52,7 @@ static inline const char *mb_event_text(const membrane_event *event) {
 typedef struct mb_queue {
     pthread_mutex_t lock;
     pthread_cond_t came;
-    mb_block *first, *last; // under the lock
+    mb_block *first, *last, *spare; // under the lock; spare: one that was read, for the I/O thread
     bool sleeps, handed;            // under the lock
     atomic_size_t events, bytes;    // published or open, not yet taken
     mb_block_pool *pool;            // the I/O thread's

@@ -649,6 +649,13 @@ def the_example_that_embeds_runs():
 # ---- the page -------------------------------------------------------------------------------------------------------
 
 @test
+def the_version_is_told():
+    expect_in("membrane 0.", run("version").out)
+    expect(run("--version").out, run("version").out)
+    expect("version" in run_json("version"), True)
+
+
+@test
 def every_command_of_the_guide_runs():
     page = pathlib.Path(SOURCE) / "docs" / "guide" / "cli.md"
     folder = home / "guide"
