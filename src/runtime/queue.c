@@ -191,7 +191,7 @@ bool mb_queue_take_back(mb_queue *q) {
         }
     }
     pthread_mutex_unlock(&q->lock);
-    if (!handed && q->open) {
+    if (!handed && q->open && q->open->has_content) {
         uncount(q, q->open);
         give_block(q, q->open);
         q->open = NULL;
