@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
-# A line of JSON as a C string literal.
+# providers.json as a C file: each line is a string literal.
 s/\\/\\\\/g
 s/"/\\"/g
 s/^ *//
 s/^/"/
 s/$/\\n"/
+1i\
+extern const char mb_providers_json[];\
+const char mb_providers_json[] =
+$a\
+;

@@ -9,9 +9,7 @@
 #include "base/alloc.h"
 #include "route/nearest.h"
 
-static const char PROVIDERS[] =
-#include "providers.inc" // providers.json as string literals, made by the build
-    ;
+extern const char mb_providers_json[]; // providers.json, made a C file by the build (embed_json.sed)
 
 typedef enum { TEXT, FLAG, LIST } field_type;
 
@@ -148,7 +146,8 @@ int mb_quirks_load(mb_arena *arena, const char *kind, const mb_json *overrides, 
     mb_arena tree = {0};
     const mb_json *all;
     mb_quirks *q = mb_arena_zalloc(arena, sizeof *q);
-    int status = q ? mb_json_parse(&tree, PROVIDERS, sizeof PROVIDERS - 1, &all, err) : mb_error_no_memory(err);
+    int status =
+        q ? mb_json_parse(&tree, mb_providers_json, strlen(mb_providers_json), &all, err) : mb_error_no_memory(err);
     if (status == 0) status = build(arena, all, kind ? kind : "", overrides, q, err);
     mb_arena_free(&tree);
     if (status == 0) *ret = q;
@@ -159,7 +158,7 @@ const char *const *mb_quirks_kinds(mb_arena *arena) {
     mb_arena tree = {0};
     const mb_json *all;
     const char **names = NULL;
-    if (mb_json_parse(&tree, PROVIDERS, sizeof PROVIDERS - 1, &all, NULL) == 0) {
+    if (mb_json_parse(&tree, mb_providers_json, strlen(mb_providers_json), &all, NULL) == 0) {
         const mb_json *kinds = mb_json_get(all, "kinds");
         names = mb_arena_zalloc(arena, (kinds->count + 1) * sizeof *names);
         for (uint32_t i = 0; names && i < kinds->count; i++)
