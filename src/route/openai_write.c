@@ -384,7 +384,5 @@ int mb_openai_write(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
     } else if (status == 0) {
         status = write_get(ask, wire, err);
     }
-    if (status != 0) return status;
-    mb_write_headers(ask, wire);
-    return mb_write_done(wire, err);
+    return status ? status : mb_write_done(wire, err);
 }

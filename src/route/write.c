@@ -43,17 +43,6 @@ int mb_write_target(const mb_ask *ask, mb_wire *wire, const char *method, const 
     return 0;
 }
 
-void mb_write_headers(const mb_ask *ask, mb_wire *wire) {
-    const mb_json *headers = mb_json_get(ask->request, "extra_headers");
-    for (uint32_t i = 0; headers && i < headers->count; i++) {
-        const mb_json *h = &headers->children[i];
-        mb_buf_puts(&wire->headers, h->key);
-        mb_buf_puts(&wire->headers, ": ");
-        mb_buf_puts(&wire->headers, mb_json_str(h));
-        mb_buf_putc(&wire->headers, '\n');
-    }
-}
-
 int mb_write_done(mb_wire *wire, membrane_error **err) {
     const mb_buf *bufs[] = {&wire->url, &wire->body, &wire->headers};
     for (size_t i = 0; i < MB_COUNT(bufs); i++) {

@@ -13,8 +13,7 @@
 // model's name. MEMBRANE_EUNSUPPORTED if the row has no such path; what names the question in the message.
 int mb_write_target(const mb_ask *ask, mb_wire *wire, const char *method, const char *path, bool from_root,
                     const char *what, membrane_error **err);
-void mb_write_headers(const mb_ask *ask, mb_wire *wire); // extra_headers of the request
-int mb_write_done(mb_wire *wire, membrane_error **err);  // the buffers' verdict
+int mb_write_done(mb_wire *wire, membrane_error **err); // the buffers' verdict
 
 // ---- fields --------------------------------------------------------------------------------------------------------
 
