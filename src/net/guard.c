@@ -58,25 +58,36 @@ bool mb_guard_is_public(const struct sockaddr *address) {
     return false;
 }
 
-static bool is_private6(const uint8_t *a) {
-    static const uint8_t loopback[16] = {[15] = 1};
-    return memcmp(a, loopback, 16) == 0 || (a[0] & 0xfe) == 0xfc || (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+static bool ends_with(const char *host, const char *domain) {
+    size_t len = strlen(host), tail = strlen(domain);
+    return len > tail && strcasecmp(host + len - tail, domain) == 0;
+}
+
+// "[address]" of a URL into its bytes.
+static bool read_v6(const char *host, struct in6_addr *ret) {
+    char bare[INET6_ADDRSTRLEN];
+    size_t len = strlen(host);
+    if (host[0] != '[' || len < 4 || len - 2 >= sizeof bare) return false;
+    memcpy(bare, host + 1, len - 2);
+    bare[len - 2] = '\0';
+    return inet_pton(AF_INET6, bare, ret) == 1;
+}
+
+bool mb_guard_is_loopback(const char *host) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (strcasecmp(host, "localhost") == 0 || ends_with(host, ".localhost")) return true;
+    if (inet_pton(AF_INET, host, &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+    return read_v6(host, &v6) && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 bool mb_guard_is_loopback_or_private(const char *host) {
     struct in_addr v4;
     struct in6_addr v6;
-    char bare[INET6_ADDRSTRLEN];
-    size_t len = strlen(host);
-    if (strcasecmp(host, "localhost") == 0) return true;
-    if (len > 10 && strcasecmp(host + len - 10, ".localhost") == 0) return true;
-    if (len > 6 && strcasecmp(host + len - 6, ".local") == 0) return true;
+    if (mb_guard_is_loopback(host) || ends_with(host, ".local")) return true;
     if (inet_pton(AF_INET, host, &v4) == 1) {
         uint32_t a = ntohl(v4.s_addr);
-        return a >> 24 == 127 || a >> 24 == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8 || a >> 22 == 0x191;
+        return a >> 24 == 10 || a >> 20 == 0xac1 || a >> 16 == 0xc0a8 || a >> 22 == 0x191;
     }
-    if (host[0] != '[' || len < 4 || len - 2 >= sizeof bare) return false;
-    memcpy(bare, host + 1, len - 2);
-    bare[len - 2] = '\0';
-    return inet_pton(AF_INET6, bare, &v6) == 1 && is_private6(v6.s6_addr);
+    return read_v6(host, &v6) && ((v6.s6_addr[0] & 0xfe) == 0xfc || IN6_IS_ADDR_LINKLOCAL(&v6));
 }

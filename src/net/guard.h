@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 bool mb_guard_is_public(const struct sockaddr *address); // false for anything that is not IPv4 or IPv6
-bool mb_guard_is_loopback_or_private(const char *host);  // a host as it stands in a URL: does it look local?
+bool mb_guard_is_loopback(const char *host);             // a host as it stands in a URL: this machine?
+bool mb_guard_is_loopback_or_private(const char *host);  // or does it look local?
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/yaml.h"
+#include "runtime/config_check.h"
 
 static const char *get_process(void *user, const char *name) {
     (void)user;
@@ -50,7 +51,12 @@ int mb_config_parse(mb_arena *arena, const char *name, const char *text, size_t 
     }
     if (root->type != MB_JSON_OBJECT)
         return mb_error_set(err, MEMBRANE_ECONFIG, "%s:1: a configuration is a table of keys, not %s", name,
-                            mb_json_type_name(root));
+                            mb_config_found(root));
+    int64_t version = mb_json_int(mb_json_get(root, "version"), 1);
+    if (version > 1)
+        return mb_error_set(err, MEMBRANE_ENEWER,
+                            "%s: version %lld of the configuration is newer than this library, which reads version 1",
+                            name, (long long)version);
     stamp(root, file);
     *ret = root;
     return 0;
@@ -134,10 +140,20 @@ static int read_levels(mb_config *config, const membrane_options *o, const mb_en
 }
 
 // A person at a terminal wants to see yesterday's calls; a program says itself where its log goes.
-static const char *usual_log_path(mb_arena *arena, const mb_environment *env) {
+static int usual_log_path(mb_config *config, const mb_environment *env, membrane_error **err) {
     const char *state = env->get(env->user, "XDG_STATE_HOME"), *home = env->get(env->user, "HOME");
-    if (state && state[0] == '/') return mb_arena_printf(arena, "%s/membrane/calls.db", state);
-    return home ? mb_arena_printf(arena, "%s/.local/state/membrane/calls.db", home) : NULL;
+    bool has_state = state && state[0] == '/';
+    if (!has_state && !home) return 0;
+    config->log_path = has_state ? mb_arena_printf(&config->arena, "%s/membrane/calls.db", state)
+                                 : mb_arena_printf(&config->arena, "%s/.local/state/membrane/calls.db", home);
+    return config->log_path ? 0 : mb_error_no_memory(err);
+}
+
+static int choose_log_path(mb_config *config, const membrane_options *o, const mb_environment *env, membrane_error **err) {
+    const char *named = o->log_path ? o->log_path : env->get(env->user, "MEMBRANE_LOG_PATH");
+    if (!named) return config->use_environment && !config->log_path ? usual_log_path(config, env, err) : 0;
+    config->log_path = mb_arena_strdup(&config->arena, named);
+    return config->log_path ? 0 : mb_error_no_memory(err);
 }
 
 int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **err) {
@@ -158,10 +174,7 @@ int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **
     }
     config->tree = tree;
     if (code == 0) code = mb_config_compile(config, env, err);
-    if (code == 0 && env->get(env->user, "MEMBRANE_LOG_PATH"))
-        config->log_path = mb_arena_strdup(&config->arena, env->get(env->user, "MEMBRANE_LOG_PATH"));
-    if (code == 0 && config->use_environment && !config->log_path) config->log_path = usual_log_path(&config->arena, env);
-    if (code == 0 && o->log_path) config->log_path = mb_arena_strdup(&config->arena, o->log_path);
+    if (code == 0) code = choose_log_path(config, o, env, err);
     if (code) mb_config_unref(config);
     else *ret = config;
     return code;

@@ -47,6 +47,17 @@ static const char *type_words(shape_type type) {
     }
 }
 
+const char *mb_config_found(const mb_json *value) {
+    switch (value->type) {
+    case MB_JSON_NULL: return "nothing";
+    case MB_JSON_BOOL: return "true or false";
+    case MB_JSON_STRING: return "a text";
+    case MB_JSON_ARRAY: return "a list";
+    case MB_JSON_OBJECT: return "a table";
+    default: return "a number";
+    }
+}
+
 static bool is_texts(const mb_json *v) {
     if (!mb_json_is(v, MB_JSON_ARRAY)) return false;
     for (uint32_t i = 0; i < v->count; i++)
@@ -100,7 +111,7 @@ static int check_value(const mb_config *config, const char *path, const mb_json 
     int64_t ignored;
     if (!fits(value, row->type))
         return mb_config_error(config, err, value, "%s must be %s, not %s", path, type_words(row->type),
-                               mb_json_type_name(value));
+                               mb_config_found(value));
     if (row->type == TIME) return mb_config_duration(config, value, &ignored, err);
     if (row->type == TABLE) return check_table(config, path, value, row->inner, err);
     if (row->type == TABLES || row->type == NAMED_TABLES) return check_tables(config, path, value, row, err);
@@ -126,20 +137,17 @@ static int check_table(const mb_config *config, const char *path, const mb_json 
 }
 
 int mb_config_check_shape(const mb_config *config, membrane_error **err) {
-    const mb_json *version = mb_json_get(config->tree, "version");
-    if (mb_json_int(version, 1) > 1)
-        return mb_error_set(err, MEMBRANE_ENEWER, "%s: version %lld of the configuration is newer than this library, which reads version 1",
-                            config->file_count ? config->files[config->file_count - 1].path : "config",
-                            (long long)mb_json_int(version, 1));
     return check_table(config, "", config->tree, root, err);
 }
 
+// A file of thousands of lines may have thousands: the first ones are enough.
 void mb_config_warn(mb_config *config, const char *format, ...) {
-    char text[512];
+    char text[1024];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (config->warnings.len > config->warnings.max / 2) return;
     if (config->warnings.len) mb_buf_putc(&config->warnings, ',');
     mb_jw w = mb_jw_to(&config->warnings);
     mb_jw_str(&w, text);

@@ -5,6 +5,7 @@
 
 #include "runtime/config.h"
 
+const char *mb_config_found(const mb_json *value); // "a list", "a text", … for "must be …, not …"
 int mb_config_check_shape(const mb_config *config, membrane_error **err);
 void mb_config_warn(mb_config *config, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // A time: milliseconds as a number, or "500ms", "30s", "2m". Not negative.

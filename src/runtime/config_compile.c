@@ -155,6 +155,8 @@ int mb_config_compile(mb_config *config, const mb_environment *env, membrane_err
     config->log_path = mb_json_get_str(log, "path");
     config->log_keep_days = (int)mb_json_int(mb_json_get(log, "keep_days"), 90);
     config->log_prompts = mb_json_bool(mb_json_get(log, "prompts"), false);
-    config->default_model = mb_arena_strdup(&config->arena, env->get(env->user, "MEMBRANE_MODEL"));
-    return 0;
+    const char *model = env->get(env->user, "MEMBRANE_MODEL");
+    config->default_model = mb_arena_strdup(&config->arena, model);
+    bool is_whole = mb_buf_ok(&config->warnings) && (config->default_model || !model);
+    return is_whole ? 0 : mb_error_no_memory(err);
 }

@@ -6,26 +6,27 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/limits.h"
-#include "runtime/config.h"
+#include "runtime/config_check.h"
 #include "runtime/trust.h"
 
-static uint32_t note_file(mb_config *config, const char *level, const char *path, const char *state) {
-    if (config->file_count == MB_CONFIG_FILES_MAX) return 0;
-    config->files[config->file_count] = (mb_config_file){level, mb_arena_strdup(&config->arena, path), state};
-    return (uint32_t)++config->file_count; // numbers begin at 1; 0 is "no file"
+// There are at most five: MB_CONFIG_FILES_MAX is never reached.
+static int note_file(mb_config *config, const char *level, const char *path, const char *state, membrane_error **err) {
+    const char *kept = mb_arena_strdup(&config->arena, path);
+    if (!kept) return mb_error_no_memory(err);
+    config->files[config->file_count++] = (mb_config_file){level, kept, state}; // numbers begin at 1; 0 is "no file"
+    return 0;
 }
 
 int mb_config_read_file(mb_config *config, const char *level, const char *path, bool must_exist, const mb_json **tree,
                         membrane_error **err) {
     mb_buf text = MB_BUF(MB_LIMIT_CONFIG);
     const mb_json *parsed;
-    if (!must_exist && access(path, F_OK) != 0) {
-        note_file(config, level, path, "absent");
-        return 0;
-    }
-    uint32_t file = note_file(config, level, path, "read");
-    int code = mb_file_read(path, &text, err);
-    if (code == 0) code = mb_config_parse(&config->arena, path, mb_buf_text(&text), text.len, file, &parsed, err);
+    bool is_absent = !must_exist && access(path, F_OK) != 0;
+    int code = note_file(config, level, path, is_absent ? "absent" : "read", err);
+    if (code || is_absent) return code;
+    code = mb_file_read(path, &text, err);
+    if (code == 0)
+        code = mb_config_parse(&config->arena, path, mb_buf_text(&text), text.len, (uint32_t)config->file_count, &parsed, err);
     mb_buf_free(&text);
     if (code) return code;
     *tree = mb_config_merge(&config->arena, *tree, parsed);
@@ -52,19 +53,17 @@ static int read_project(mb_config *config, const char *project_dir, const mb_jso
     code = mb_trust_check(path, &trusted, err);
     if (code == 0 && trusted) code = mb_config_read_file(config, "project", path, true, tree, err);
     else if (code == 0) {
-        note_file(config, "project", path, "not trusted");
-        if (config->warnings.len) mb_buf_putc(&config->warnings, ',');
-        mb_jw w = mb_jw_to(&config->warnings);
-        const char *said = mb_arena_printf(&config->arena, "%s is passed over until `membrane config trust` was run", path);
-        mb_jw_str(&w, said);
+        code = note_file(config, "project", path, "not trusted", err);
+        mb_config_warn(config, "%s is passed over until `membrane config trust` was run", path);
     }
     mb_free(path);
     return code;
 }
 
 int mb_config_user_files(mb_config *config, const char *project_dir, const mb_json **tree, membrane_error **err) {
-    char *user_dir = mb_trust_user_dir();
-    int code = read_folder(config, "system", "/etc/membrane", tree, err);
+    char *user_dir;
+    int code = mb_trust_user_dir(&user_dir, err);
+    if (code == 0) code = read_folder(config, "system", "/etc/membrane", tree, err);
     if (code == 0 && user_dir) code = read_folder(config, "user", user_dir, tree, err);
     if (code == 0) code = read_project(config, project_dir, tree, err);
     mb_free(user_dir);

@@ -160,6 +160,27 @@ static const char *from_environment(mb_config *config, const mb_environment *env
     return base;
 }
 
+// What the environment says, kept; false: out of memory, which must not look like "it says nothing".
+static bool keep(mb_config *config, const char *value, const char **ret) {
+    *ret = mb_arena_strdup(&config->arena, value);
+    return *ret || !value;
+}
+
+// Loopback never uses a proxy from the environment; one that is configured for the provider is always used.
+static int read_proxy(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
+                      const char *host, membrane_error **err) {
+    const char *configured = mb_json_get_str(table, "proxy"), *proxy = NULL;
+    const bool tls = strncasecmp(p->base_url, "https:", 6) == 0;
+    p->proxy = configured;
+    if (configured || mb_guard_is_loopback(host)) return 0;
+    const char *const names[] = {tls ? "https_proxy" : "http_proxy", tls ? "HTTPS_PROXY" : "HTTP_PROXY", "all_proxy",
+                                 "ALL_PROXY"};
+    for (size_t i = 0; i < MB_COUNT(names) && !proxy; i++) proxy = env->get(env->user, names[i]);
+    const char *except = env->get(env->user, "no_proxy");
+    if (!except) except = env->get(env->user, "NO_PROXY");
+    return keep(config, proxy, &p->proxy) && keep(config, except, &p->no_proxy) ? 0 : mb_error_no_memory(err);
+}
+
 static int read_address(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
                         membrane_error **err) {
     const mb_json *given = mb_json_get(table, "base_url");
@@ -186,23 +207,9 @@ static int read_address(mb_config *config, const mb_environment *env, mb_provide
     p->base_url = mb_arena_strndup(&config->arena, base, len);
     p->root_url = mb_arena_printf(&config->arena, "%s://%s:%s", url.scheme, url.host, url.port);
     p->local = mb_guard_is_loopback_or_private(url.host);
+    code = p->base_url && p->root_url ? read_proxy(config, env, p, table, url.host, err) : mb_error_no_memory(err);
     mb_url_free(&url);
-    return p->base_url && p->root_url ? 0 : mb_error_no_memory(err);
-}
-
-// Loopback never uses a proxy from the environment; one that is configured for the provider is always used.
-static void read_proxy(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table) {
-    const char *configured = mb_json_get_str(table, "proxy"), *proxy = NULL;
-    bool tls = strncasecmp(p->base_url, "https:", 6) == 0;
-    p->proxy = configured;
-    if (configured || p->local) return;
-    const char *const names[] = {tls ? "https_proxy" : "http_proxy", tls ? "HTTPS_PROXY" : "HTTP_PROXY", "all_proxy",
-                                 "ALL_PROXY"};
-    for (size_t i = 0; i < MB_COUNT(names) && !proxy; i++) proxy = env->get(env->user, names[i]);
-    const char *except = env->get(env->user, "no_proxy");
-    if (!except) except = env->get(env->user, "NO_PROXY");
-    p->proxy = mb_arena_strdup(&config->arena, proxy);
-    p->no_proxy = mb_arena_strdup(&config->arena, except);
+    return code;
 }
 
 static int read_http(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
@@ -212,8 +219,8 @@ static int read_http(mb_config *config, const mb_environment *env, mb_provider *
     if (version && strcmp(version, "2") != 0 && p->http_version == 0)
         return mb_config_error(config, err, mb_json_get(table, "http"), "http is \"1.1\", \"2\" or \"h2c\"");
     p->ca_file = mb_json_get_str(table, "ca_file");
-    if (!p->ca_file) p->ca_file = mb_arena_strdup(&config->arena, env->get(env->user, "SSL_CERT_FILE"));
-    return 0;
+    if (p->ca_file) return 0;
+    return keep(config, env->get(env->user, "SSL_CERT_FILE"), &p->ca_file) ? 0 : mb_error_no_memory(err);
 }
 
 static int read_times(mb_config *config, mb_provider *p, const mb_json *table, membrane_error **err) {
@@ -237,8 +244,9 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
     membrane_error *cause = NULL;
     int code = mb_quirks_load(&config->arena, kind ? mb_json_str(kind) : name, mb_json_get(table, "quirks"), &p->quirks, &cause);
     if (code) {
+        const char *hint = membrane_error_hint(cause);
         if (code == MEMBRANE_ENOMEM) code = mb_error_no_memory(err);
-        else if (table) code = mb_config_error(config, err, kind ? kind : table, "providers.%s: %s", name, membrane_error_message(cause));
+        else if (table) code = mb_config_error(config, err, kind ? kind : table, "providers.%s: %s%s%s%s", name, membrane_error_message(cause), hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
         else code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s", membrane_error_message(cause));
         membrane_error_free(cause);
         return code;
@@ -251,7 +259,6 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
     if (code == 0) code = read_times(config, p, table, err);
     if (code == 0) code = read_http(config, env, p, table, err);
     if (code) return code;
-    read_proxy(config, env, p, table);
     int lists = p->key_count ? p->key_count : 1;
     p->headers = mb_arena_zalloc(&config->arena, (size_t)lists * sizeof *p->headers);
     if (!p->headers) return mb_error_no_memory(err);

@@ -16,17 +16,21 @@
 #include "base/file.h"
 #include "base/limits.h"
 
-static char *joined(const char *a, const char *b) {
+static int join(const char *a, const char *b, char **ret, membrane_error **err) {
     mb_buf path = MB_BUF(PATH_MAX);
     mb_buf_puts(&path, a);
     mb_buf_puts(&path, b);
-    return mb_buf_take(&path, NULL);
+    bool is_long = path.failed == MEMBRANE_EINVAL;
+    *ret = mb_buf_take(&path, NULL);
+    if (*ret) return 0;
+    return is_long ? mb_error_set(err, MEMBRANE_EIO, "%.64s… is too long for a path", a) : mb_error_no_memory(err);
 }
 
-char *mb_trust_user_dir(void) {
+int mb_trust_user_dir(char **ret, membrane_error **err) {
     const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    if (xdg && xdg[0] == '/') return joined(xdg, "/membrane");
-    return home && home[0] ? joined(home, "/.config/membrane") : NULL;
+    *ret = NULL;
+    if (xdg && xdg[0] == '/') return join(xdg, "/membrane", ret, err);
+    return home && home[0] ? join(home, "/.config/membrane", ret, err) : 0;
 }
 
 int mb_trust_find(const char *dir, char **ret, membrane_error **err) {
@@ -56,10 +60,13 @@ static int hash_file(const char *path, char hash[MB_HASH_HEX_SIZE], membrane_err
     return code;
 }
 
-static char *list_path(void) {
-    char *dir = mb_trust_user_dir(), *path = dir ? joined(dir, "/trusted") : NULL;
+static int list_path(char **ret, membrane_error **err) {
+    char *dir;
+    int code = mb_trust_user_dir(&dir, err);
+    *ret = NULL;
+    if (code == 0 && dir) code = join(dir, "/trusted", ret, err);
     mb_free(dir);
-    return path;
+    return code;
 }
 
 // The line of the list that ends with this path; *ret_len its length with the newline.
@@ -78,10 +85,10 @@ static const char *find_line(const char *text, const char *path, size_t *ret_len
 int mb_trust_check(const char *path, bool *ret_trusted, membrane_error **err) {
     char hash[MB_HASH_HEX_SIZE];
     mb_buf text = MB_BUF(MB_LIMIT_CONFIG);
-    char *list = list_path();
+    char *list;
     size_t len;
+    int code = list_path(&list, err);
     *ret_trusted = false;
-    int code = 0;
     if (list && access(list, F_OK) == 0) {
         code = mb_file_read(list, &text, err);
         if (code == 0) code = hash_file(path, hash, err);
@@ -105,8 +112,9 @@ static int make_folder(const char *path) {
 }
 
 static int write_list(const char *list, const mb_buf *text, membrane_error **err) {
-    char *fresh = joined(list, ".new");
-    if (!fresh) return mb_error_no_memory(err);
+    char *fresh;
+    int joined = join(list, ".new", &fresh, err);
+    if (joined) return joined;
     int fd = make_folder(list) == 0 ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
     bool good = fd >= 0 && write(fd, mb_buf_text(text), text->len) == (ssize_t)text->len && fsync(fd) == 0;
     int failed = errno;
@@ -120,9 +128,10 @@ static int write_list(const char *list, const mb_buf *text, membrane_error **err
 int mb_trust_add(const char *path, char ret_hash[MB_HASH_HEX_SIZE], membrane_error **err) {
     char full[PATH_MAX];
     mb_buf text = MB_BUF(MB_LIMIT_CONFIG);
-    char *list = list_path();
+    char *list;
     size_t len;
-    int code = 0;
+    int code = list_path(&list, err);
+    if (code) return code;
     if (!list) return mb_error_set(err, MEMBRANE_EIO, "neither XDG_CONFIG_HOME nor HOME is set");
     if (!realpath(path, full)) code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s: %s", path, strerror(errno));
     if (code == 0) code = hash_file(full, ret_hash, err);

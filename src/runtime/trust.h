@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "seal/hash.h"
 
-char *mb_trust_user_dir(void); // $XDG_CONFIG_HOME/membrane or ~/.config/membrane; owned; NULL without a home
+// $XDG_CONFIG_HOME/membrane or ~/.config/membrane, owned; *ret NULL without a home.
+int mb_trust_user_dir(char **ret, membrane_error **err);
 // .membrane/config.yaml (or .json) in dir (NULL: the current one) or the nearest folder above; *ret NULL if none.
 int mb_trust_find(const char *dir, char **ret, membrane_error **err);
 int mb_trust_check(const char *path, bool *ret_trusted, membrane_error **err);
