@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The call log: what goes in comes out, from memory and from a file, from many threads and processes, and after a kill.
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -423,6 +424,25 @@ START_TEST(a_child_lets_go_without_touching_thread_or_file) {
 }
 END_TEST
 
+START_TEST(a_close_does_not_wait_longer_than_it_may) {
+    mb_db *other = NULL;
+    mb_calls *calls = log_at(path), *reader = log_at(path);
+    ck_assert_int_eq(mb_calls_open(calls, NULL), 0);
+    ck_assert_int_eq(mb_db_open(path, &other, NULL), 0);
+    ck_assert_int_eq(mb_db_exec(other, "BEGIN IMMEDIATE", NULL), 0); // nobody else can write now
+    add_ok(calls, sample("late"));
+    int64_t start = mb_now_ms();
+    mb_calls_close(calls, 50);
+    ck_assert_int_lt(mb_now_ms() - start, 5000);
+    ck_assert_int_eq(mb_db_exec(other, "COMMIT", NULL), 0);
+    mb_db_close(other);
+    int64_t until = mb_now_ms() + 10000; // the writer goes on by itself, then frees everything
+    while (count_of(ask(reader, NULL), "\"id\":") == 0 && mb_now_ms() < until) sched_yield();
+    ck_assert_int_eq(count_of(ask(reader, NULL), "\"request_id\":\"late\""), 1);
+    mb_calls_close(reader, -1);
+}
+END_TEST
+
 static int fill_and_ask(void *where) {
     mb_calls *calls = NULL;
     membrane_error *err = NULL;
@@ -477,6 +497,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, eight_processes_write_one_file);
     tcase_add_test(tc, a_kill_at_any_moment_leaves_the_file_sound_and_what_was_flushed_in_it);
     tcase_add_test(tc, a_child_lets_go_without_touching_thread_or_file);
+    tcase_add_test(tc, a_close_does_not_wait_longer_than_it_may);
     tcase_add_test(tc, every_allocation_may_fail);
     tcase_add_test(tc, a_row_costs_a_call_little);
 }
