@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -96,6 +97,10 @@ void mb_headers_free(mb_headers *headers) { curl_slist_free_all((struct curl_sli
 
 // ---- descriptors ---------------------------------------------------------------------------------------------------
 
+// The table grows where a failure can be told, when a socket is opened, and a little ahead for libcurl's own descriptors:
+// on_socket may not fail, since libcurl gives the whole multi up then.
+enum { SLOTS_AT_ONCE = 128, SLOTS_AHEAD = 32 };
+
 static socket_slot *slot_of(mb_http *http, int fd) {
     if (fd < 0) return NULL;
     if ((size_t)fd >= http->socket_cap) {
@@ -140,7 +145,11 @@ static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct cur
         t->failure = MEMBRANE_EDENIED;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0 || slot_of(t->http, fd + SLOTS_AHEAD)) return fd;
+    t->failure = MEMBRANE_ENOMEM;
+    close(fd);
+    return CURL_SOCKET_BAD;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *user) {
@@ -446,7 +455,7 @@ int mb_http_new(mb_io *io, mb_http **ret, membrane_error **err) {
     if (!http) return mb_error_no_memory(err);
     http->io = io;
     for (int i = 0; i < MB_LANES; i++) {
-        if (make_lane(http, &http->lanes[i])) continue;
+        if (slot_of(http, SLOTS_AT_ONCE - 1) && make_lane(http, &http->lanes[i])) continue;
         mb_http_free(http);
         return mb_error_no_memory(err);
     }
@@ -487,14 +496,34 @@ static char *url_part(CURLU *u, CURLUPart part, unsigned flags) {
     return copy;
 }
 
+static bool is_url(const char *text) {
+    CURLU *u = curl_url();
+    bool good = u && curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK;
+    curl_url_cleanup(u);
+    return good;
+}
+
+const char *mb_url_shown(const char *text, char *out, size_t size) {
+    const char *scheme = strstr(text, "://"), *start = scheme ? scheme + 3 : text, *at = strrchr(start, '@');
+    if (!at) return text;
+    // Where a password holds a slash there is no telling where the path begins.
+    if (is_url(text)) at = memrchr(start, '@', strcspn(start, "/?#"));
+    if (!at) return text;
+    snprintf(out, size, "%.*s***%s", (int)(start - text), text, at);
+    return out;
+}
+
 int mb_url_parse(const char *text, mb_url *ret, membrane_error **err) {
+    char shown[1024];
     int code = 0;
     mb_url url = {0};
     CURLU *u = curl_url();
     if (!u) return mb_error_no_memory(err);
     CURLUcode bad = curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    text = mb_url_shown(text, shown, sizeof shown);
     if (bad) {
-        code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no URL: %s", text, curl_url_strerror(bad));
+        if (bad == CURLUE_OUT_OF_MEMORY) code = mb_error_no_memory(err);
+        else code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no URL: %s", text, curl_url_strerror(bad));
         goto out;
     }
     url.scheme = url_part(u, CURLUPART_SCHEME, 0);

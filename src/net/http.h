@@ -73,5 +73,7 @@ typedef struct mb_url {
 } mb_url;
 int mb_url_parse(const char *text, mb_url *ret, membrane_error **err);
 void mb_url_free(mb_url *url);
+// The text of a URL, right or wrong, as it may be shown: without user name and password. Returns out, or text itself.
+const char *mb_url_shown(const char *text, char *out, size_t size);
 
 #endif

@@ -163,13 +163,19 @@ int membrane_model_list(membrane_t *m, const char *provider, int64_t timeout_ms,
 
 // ---- one model ---------------------------------------------------------------------------------------------------------
 
+enum { MORE_MAX = 3 };
+
 typedef struct one {
     mb_config *config;
     mb_arena arena;
     mb_question question;
+    mb_question more[MORE_MAX]; // what else the server can tell; a failure there is no failure
+    const char *more_names[MORE_MAX];
+    size_t more_count;
 } one;
 
 static void one_free(one *o) {
+    for (size_t i = 0; i < o->more_count; i++) mb_question_free(&o->more[i]);
     mb_question_free(&o->question);
     mb_arena_free(&o->arena);
     mb_config_unref(o->config);
@@ -206,6 +212,26 @@ static int ask_one(membrane_t *m, const char *name, mb_ask_kind kind, int64_t ke
     return code;
 }
 
+static void put_more(mb_jw *w, one *o) {
+    for (size_t i = 0; i < o->more_count; i++) mb_jw_kvalue_if(w, o->more_names[i], mb_question_json(&o->more[i], &o->arena));
+}
+
+// What llama.cpp's server has beside: its health, its slots, its metrics page.
+static void ask_more(one *o, membrane_t *m, int64_t timeout_ms) {
+    const mb_quirks *q = o->question.provider->quirks;
+    const struct {
+        const char *name, *path;
+        mb_ask_kind kind;
+    } rows[MORE_MAX] = {{"health", q->health_path, MB_ASK_HEALTH}, {"slots", q->slots_path, MB_ASK_SLOTS}, {"metrics", q->metrics_path, MB_ASK_METRICS}};
+    for (size_t i = 0; i < MORE_MAX; i++) {
+        if (!rows[i].path) continue;
+        o->more_names[o->more_count] = rows[i].name;
+        o->more[o->more_count++] = (mb_question){.provider = o->question.provider, .kind = rows[i].kind, .model = o->question.model};
+    }
+    mb_round round = {.m = m, .questions = o->more, .count = o->more_count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
+    if (o->more_count && mb_round_wait(&round, NULL) != 0) o->more_count = 0;
+}
+
 static int finish_one(one *o, const char *extra, int code, membrane_result **ret_result, membrane_error **err) {
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE);
     mb_jw w = mb_jw_to(&out);
@@ -222,6 +248,7 @@ static int finish_one(one *o, const char *extra, int code, membrane_result **ret
             mb_jw_key(&w, answer->children[i].key);
             mb_jw_value(&w, &answer->children[i]);
         }
+        put_more(&w, o);
         if (extra) mb_jw_kstr(&w, "state", extra);
         mb_jw_kint(&w, "latency_ms", o->question.latency_ms);
         mb_jw_end_object(&w);
@@ -235,7 +262,9 @@ static int finish_one(one *o, const char *extra, int code, membrane_result **ret
 int membrane_model_show(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
     one o = {0};
     if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_show: ret_result is NULL");
-    return finish_one(&o, NULL, ask_one(m, name, MB_ASK_SHOW, 0, timeout_ms, &o, err), ret_result, err);
+    int code = ask_one(m, name, MB_ASK_SHOW, 0, timeout_ms, &o, err);
+    if (code == 0) ask_more(&o, m, timeout_ms);
+    return finish_one(&o, NULL, code, ret_result, err);
 }
 
 int membrane_model_load(membrane_t *m, const char *name, int64_t keep_alive_ms, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {

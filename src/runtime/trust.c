@@ -134,6 +134,7 @@ int mb_trust_add(const char *path, char ret_hash[MB_HASH_HEX_SIZE], membrane_err
     if (code) return code;
     if (!list) return mb_error_set(err, MEMBRANE_EIO, "neither XDG_CONFIG_HOME nor HOME is set");
     if (!realpath(path, full)) code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s: %s", path, strerror(errno));
+    if (code == 0 && strchr(full, '\n')) code = mb_error_set(err, MEMBRANE_EINVAL, "a path that holds a newline is not trusted");
     if (code == 0) code = hash_file(full, ret_hash, err);
     if (code == 0 && access(list, F_OK) == 0) code = mb_file_read(list, &text, err);
     if (code == 0) {
@@ -143,6 +144,7 @@ int mb_trust_add(const char *path, char ret_hash[MB_HASH_HEX_SIZE], membrane_err
             memmove(text.data + at, text.data + at + len, text.len - at - len + 1);
             text.len -= len;
         }
+        if (text.len && text.data[text.len - 1] != '\n') mb_buf_putc(&text, '\n');
         mb_buf_putf(&text, "%s %s\n", ret_hash, full);
         code = mb_buf_ok(&text) ? write_list(list, &text, err) : mb_error_no_memory(err);
     }
