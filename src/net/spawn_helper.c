@@ -85,7 +85,7 @@ static void signal_descendants(int sig) {
     }
     for (size_t i = 0; i < n; i++)
         if (ours(processes[i].pid) && processes[i].pid != getpid()) kill(processes[i].pid, sig);
-    if (!state.ended) kill(state.program, sig); // also where there is no /proc
+    if (!state.ended && !ours(state.program)) kill(state.program, sig); // there is no /proc
 }
 
 // Waits for all that ended; false when no child is left.
