@@ -37,10 +37,10 @@ enum membrane_call_flags {
 
 /** How to run a call. Fill with membrane_call_options_init first; pointers are read only during the start. */
 typedef struct membrane_call_options {
-    uint32_t struct_size;       /**< set by membrane_call_options_init */
-    uint32_t flags;             /**< membrane_call_flags */
-    int64_t deadline_ms;        /**< from now, for all attempts together; 0: as configured (600,000) */
-    int64_t connect_timeout_ms; /**< 0: as configured (10,000) */
+    uint32_t struct_size;           /**< set by membrane_call_options_init */
+    uint32_t flags;                 /**< membrane_call_flags */
+    int64_t deadline_ms;            /**< from now, for all attempts together; 0: as configured (600,000) */
+    int64_t connect_timeout_ms;     /**< 0: as configured (10,000) */
     int64_t first_token_timeout_ms; /**< 0: as configured (120,000 for local targets, 60,000 for others) */
     int64_t idle_timeout_ms;        /**< between two events; 0: as configured (60,000) */
     int32_t retries;                /**< further attempts a target; MEMBRANE_UNSET: as configured (2) */

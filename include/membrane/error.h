@@ -115,7 +115,8 @@ MEMBRANE_API int membrane_error_retryable(const membrane_error *error);
 MEMBRANE_API int64_t membrane_error_retry_after_ms(const membrane_error *error);
 /** The error below this one, or NULL. Belongs to this error. */
 MEMBRANE_API const membrane_error *membrane_error_cause(const membrane_error *error);
-/** The whole error as one line of JSON: {kind, message, hint?, provider?, status?, retryable, …}. Lives as long as it. */
+/** The whole error as one line of JSON: {kind, message, hint?, provider?, status?, retryable, …}. Lives as long as it.
+ */
 MEMBRANE_API const char *membrane_error_json(const membrane_error *error);
 /** Frees the error and its causes; takes NULL. */
 MEMBRANE_API void membrane_error_free(membrane_error *error);

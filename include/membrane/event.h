@@ -3,9 +3,9 @@
  * @file event.h
  * @brief What a call tells while it runs.
  *
- * Order: ATTEMPT* (TEXT | THINKING | TOOL_CALL | TOOL_RESULT | APPROVAL | STEP | RESET | ATTEMPT)* USAGE? (DONE | ERROR):
- * exactly one terminal event, DONE or ERROR, and nothing after it. An event is lent by its call and valid until the
- * next membrane_call_next, membrane_call_read or membrane_call_free on that call.
+ * Order: ATTEMPT* (TEXT | THINKING | TOOL_CALL | TOOL_RESULT | APPROVAL | STEP | RESET | ATTEMPT)* USAGE? (DONE |
+ * ERROR): exactly one terminal event, DONE or ERROR, and nothing after it. An event is lent by its call and valid until
+ * the next membrane_call_next, membrane_call_read or membrane_call_free on that call.
  *
  * @code
  * size_t len;
@@ -26,17 +26,17 @@ typedef struct membrane_event membrane_event;
 
 /** Kinds of events. The numbers never change; a program passes over kinds that it does not know. */
 enum membrane_event_type {
-    MEMBRANE_EVENT_ATTEMPT = 1,      /**< a target is being tried: provider, model, the reason */
-    MEMBRANE_EVENT_TEXT = 2,         /**< a piece of the answer */
-    MEMBRANE_EVENT_THINKING = 3,     /**< a piece of the model's thinking */
-    MEMBRANE_EVENT_TOOL_CALL = 4,    /**< one whole tool call: id, name, arguments */
-    MEMBRANE_EVENT_TOOL_RESULT = 5,  /**< what a tool answered (tool loop) */
-    MEMBRANE_EVENT_APPROVAL = 6,     /**< a tool call waits for a person (tool loop) */
-    MEMBRANE_EVENT_STEP = 7,         /**< one round of the tool loop is over */
-    MEMBRANE_EVENT_RESET = 8,        /**< forget the text so far: the call starts again elsewhere (opt-in) */
-    MEMBRANE_EVENT_USAGE = 9,        /**< tokens, as far as known */
-    MEMBRANE_EVENT_DONE = 10,        /**< the call ended well; membrane_call_result has everything */
-    MEMBRANE_EVENT_ERROR = 11        /**< the call failed; membrane_event_error says how */
+    MEMBRANE_EVENT_ATTEMPT = 1,     /**< a target is being tried: provider, model, the reason */
+    MEMBRANE_EVENT_TEXT = 2,        /**< a piece of the answer */
+    MEMBRANE_EVENT_THINKING = 3,    /**< a piece of the model's thinking */
+    MEMBRANE_EVENT_TOOL_CALL = 4,   /**< one whole tool call: id, name, arguments */
+    MEMBRANE_EVENT_TOOL_RESULT = 5, /**< what a tool answered (tool loop) */
+    MEMBRANE_EVENT_APPROVAL = 6,    /**< a tool call waits for a person (tool loop) */
+    MEMBRANE_EVENT_STEP = 7,        /**< one round of the tool loop is over */
+    MEMBRANE_EVENT_RESET = 8,       /**< forget the text so far: the call starts again elsewhere (opt-in) */
+    MEMBRANE_EVENT_USAGE = 9,       /**< tokens, as far as known */
+    MEMBRANE_EVENT_DONE = 10,       /**< the call ended well; membrane_call_result has everything */
+    MEMBRANE_EVENT_ERROR = 11       /**< the call failed; membrane_event_error says how */
 };
 
 /** One of enum membrane_event_type. */

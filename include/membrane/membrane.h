@@ -3,9 +3,9 @@
  * @file membrane.h
  * @brief libmembrane: model calls, routed, in process. This header includes all others.
  *
- * Conventions, once for all headers: strings are UTF-8; structured data is JSON text; a function that can fail returns 0
- * or a negative MEMBRANE_E… code and fills membrane_error ** last (NULL is allowed); ret_ arguments are written only on
- * success; _free and _close take NULL; objects may be freed in any order; times are milliseconds; sizes are bytes;
+ * Conventions, once for all headers: strings are UTF-8; structured data is JSON text; a function that can fail returns
+ * 0 or a negative MEMBRANE_E… code and fills membrane_error ** last (NULL is allowed); ret_ arguments are written only
+ * on success; _free and _close take NULL; objects may be freed in any order; times are milliseconds; sizes are bytes;
  * money is integer micro-dollars. Option structs begin with struct_size and are filled by their _init function.
  *
  * @code

@@ -31,8 +31,8 @@ MEMBRANE_API int membrane_model_list(membrane_t *m, const char *provider, int64_
                                      membrane_result **ret_result, membrane_error **err);
 
 /**
- * What its provider says of "provider/model": {name, provider, engine, model, context_window?, capabilities?, loaded?, raw},
- * and where the server has them (llama.cpp's): health, slots:[{id, busy}], metrics:{text}.
+ * What its provider says of "provider/model": {name, provider, engine, model, context_window?, capabilities?, loaded?,
+ * raw}, and where the server has them (llama.cpp's): health, slots:[{id, busy}], metrics:{text}.
  */
 MEMBRANE_API int membrane_model_show(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result,
                                      membrane_error **err);

@@ -47,13 +47,14 @@ enum membrane_open_flags {
 
 /** How to open. Fill with membrane_options_init first; pointers are read only during membrane_open. */
 typedef struct membrane_options {
-    uint32_t struct_size; /**< set by membrane_options_init */
-    uint32_t flags;       /**< membrane_open_flags */
+    uint32_t struct_size;    /**< set by membrane_options_init */
+    uint32_t flags;          /**< membrane_open_flags */
     const char *config_path; /**< a configuration file (YAML or JSON) to read, or NULL */
     const char *config_text; /**< configuration as text (YAML or JSON), or NULL; wins over every file */
     size_t config_len;       /**< bytes of config_text; 0 means up to its NUL */
-    const char *project_dir; /**< where .membrane/config.yaml is looked for with MEMBRANE_USER_CONFIG; NULL: here and above */
-    const char *log_path;    /**< the call log's SQLite file; NULL: as configured, else in memory */
+    const char
+        *project_dir; /**< where .membrane/config.yaml is looked for with MEMBRANE_USER_CONFIG; NULL: here and above */
+    const char *log_path; /**< the call log's SQLite file; NULL: as configured, else in memory */
 } membrane_options;
 
 /** Fills *options (size bytes, sizeof the caller's struct) with the defaults. */

@@ -51,7 +51,8 @@ typedef struct membrane_provider_table {
 MEMBRANE_API int membrane_provider_add(membrane_t *m, const char *name, const membrane_provider_table *table,
                                        void *user, membrane_error **err);
 
-/* Each returns 0, MEMBRANE_ECANCELLED when nobody wants more, MEMBRANE_EINVAL (bad UTF-8, after the end), MEMBRANE_ENOMEM. */
+/* Each returns 0, MEMBRANE_ECANCELLED when nobody wants more, MEMBRANE_EINVAL (bad UTF-8, after the end),
+ * MEMBRANE_ENOMEM. */
 MEMBRANE_API int membrane_push_text(membrane_push *push, const char *text, size_t len);
 MEMBRANE_API int membrane_push_thinking(membrane_push *push, const char *text, size_t len);
 /** One whole tool call; id NULL makes one. */

@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMBRANE_VERSION_MAJOR 0
-#define MEMBRANE_VERSION_MINOR 1
-#define MEMBRANE_VERSION_PATCH 0
+#define MEMBRANE_VERSION_MAJOR  0
+#define MEMBRANE_VERSION_MINOR  1
+#define MEMBRANE_VERSION_PATCH  0
 #define MEMBRANE_VERSION_STRING "0.1.0"
 
 #if defined(__GNUC__)

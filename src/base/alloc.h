@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define mb_likely(x) __builtin_expect(!!(x), 1)
+#define mb_likely(x)   __builtin_expect(!!(x), 1)
 #define mb_unlikely(x) __builtin_expect(!!(x), 0)
-#define MB_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define MB_COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 
 void *mb_malloc(size_t size);
 void *mb_calloc(size_t count, size_t size);

@@ -40,11 +40,12 @@ static inline void mb_buf_putc(mb_buf *b, char c) { mb_buf_put(b, &c, 1); }
 
 void mb_buf_putf(mb_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void mb_buf_vputf(mb_buf *b, const char *format, va_list args);
-void mb_buf_put_int(mb_buf *b, int64_t n);   // decimal, without printf
-void mb_buf_cut(mb_buf *b, size_t len);      // shortens to len
-void mb_buf_drop(mb_buf *b, size_t n);       // removes the first n bytes
-void mb_buf_reset(mb_buf *b);                // empty and no longer failed; keeps its memory
-void mb_buf_free(mb_buf *b);                 // frees; usable again afterwards
-char *mb_buf_take(mb_buf *b, size_t *ret_len); // the bytes, owned by the caller; NULL if failed; the buffer is empty then
+void mb_buf_put_int(mb_buf *b, int64_t n); // decimal, without printf
+void mb_buf_cut(mb_buf *b, size_t len);    // shortens to len
+void mb_buf_drop(mb_buf *b, size_t n);     // removes the first n bytes
+void mb_buf_reset(mb_buf *b);              // empty and no longer failed; keeps its memory
+void mb_buf_free(mb_buf *b);               // frees; usable again afterwards
+char *mb_buf_take(mb_buf *b,
+                  size_t *ret_len); // the bytes, owned by the caller; NULL if failed; the buffer is empty then
 
 #endif

@@ -14,9 +14,12 @@ static int read_all(int fd, const char *path, mb_buf *out, membrane_error **err)
         return mb_error_set(err, MEMBRANE_EIO, "cannot read %s: it is no regular file", path);
     while (n > 0 && mb_buf_ok(out)) {
         n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR) n = 1;
-        else if (n < 0) return mb_error_set(err, MEMBRANE_EIO, "cannot read %s: %s", path, strerror(errno));
-        else mb_buf_put(out, chunk, (size_t)n);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n < 0)
+            return mb_error_set(err, MEMBRANE_EIO, "cannot read %s: %s", path, strerror(errno));
+        else
+            mb_buf_put(out, chunk, (size_t)n);
     }
     if (out->failed == MEMBRANE_EINVAL)
         return mb_error_set(err, MEMBRANE_EIO, "%s is larger than the %zu bytes allowed here", path, out->max);

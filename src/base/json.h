@@ -25,7 +25,7 @@ typedef enum {
     MB_JSON_NULL,
     MB_JSON_BOOL,
     MB_JSON_INT,
-    MB_JSON_UINT,    // above INT64_MAX
+    MB_JSON_UINT, // above INT64_MAX
     MB_JSON_DOUBLE,
     MB_JSON_NUMTEXT, // str holds the digits
     MB_JSON_STRING,
@@ -35,9 +35,9 @@ typedef enum {
 
 typedef struct mb_json mb_json;
 struct mb_json {
-    uint8_t type;    // mb_json_type
-    uint32_t line;   // where it stands in its file, from 1; 0 where nobody counted
-    uint32_t count;  // children of an array or object
+    uint8_t type;   // mb_json_type
+    uint32_t line;  // where it stands in its file, from 1; 0 where nobody counted
+    uint32_t count; // children of an array or object
     uint32_t key_len;
     const char *key; // the member's name inside an object, NUL-terminated; NULL elsewhere
     union {
@@ -84,10 +84,10 @@ static inline bool mb_json_is_number(const mb_json *v) {
 const char *mb_json_str(const mb_json *v);                           // NULL unless it is a string
 const char *mb_json_get_str(const mb_json *object, const char *key); // NULL unless it is a string
 bool mb_json_str_is(const mb_json *v, const char *text);
-int64_t mb_json_int(const mb_json *v, int64_t fallback);    // whole doubles too; clamped
+int64_t mb_json_int(const mb_json *v, int64_t fallback); // whole doubles too; clamped
 double mb_json_double(const mb_json *v, double fallback);
 bool mb_json_bool(const mb_json *v, bool fallback);
-bool mb_json_equal(const mb_json *a, const mb_json *b); // as data: member order does not matter, 1 equals 1.0
+bool mb_json_equal(const mb_json *a, const mb_json *b);         // as data: member order does not matter, 1 equals 1.0
 const mb_json *mb_json_copy(mb_arena *arena, const mb_json *v); // deep; NULL: out of memory
 const char *mb_json_type_name(const mb_json *v); // "object", "array", "string", "integer", "number", "boolean", "null"
 
@@ -109,14 +109,14 @@ void mb_jw_end_object(mb_jw *w);
 void mb_jw_array(mb_jw *w);
 void mb_jw_end_array(mb_jw *w);
 void mb_jw_key(mb_jw *w, const char *key);
-void mb_jw_str(mb_jw *w, const char *text); // NULL writes null
+void mb_jw_str(mb_jw *w, const char *text);              // NULL writes null
 void mb_jw_strn(mb_jw *w, const char *text, size_t len); // any bytes: bad UTF-8 becomes U+FFFD
 void mb_jw_int(mb_jw *w, int64_t n);
 void mb_jw_uint(mb_jw *w, uint64_t n);
 void mb_jw_double(mb_jw *w, double n); // NaN and infinities are written as null
 void mb_jw_bool(mb_jw *w, bool b);
 void mb_jw_null(mb_jw *w);
-void mb_jw_value(mb_jw *w, const mb_json *v); // a whole tree; NULL writes null
+void mb_jw_value(mb_jw *w, const mb_json *v);           // a whole tree; NULL writes null
 void mb_jw_raw(mb_jw *w, const char *json, size_t len); // text that is JSON already
 // key and value in one; the _if ones write nothing for NULL
 void mb_jw_kstr(mb_jw *w, const char *key, const char *text);

@@ -121,7 +121,8 @@ static bool same_object(const mb_json *a, const mb_json *b) {
         if (!other || !mb_json_equal(m, other)) return false;
         in_a++;
     }
-    for (const mb_json *m = b->children; m < b->children + b->count; m++) in_b += mb_json_get_n(b, m->key, m->key_len) == m;
+    for (const mb_json *m = b->children; m < b->children + b->count; m++)
+        in_b += mb_json_get_n(b, m->key, m->key_len) == m;
     return in_a == in_b;
 }
 

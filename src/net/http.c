@@ -97,8 +97,8 @@ void mb_headers_free(mb_headers *headers) { curl_slist_free_all((struct curl_sli
 
 // ---- descriptors ---------------------------------------------------------------------------------------------------
 
-// The table grows where a failure can be told, when a socket is opened, and a little ahead for libcurl's own descriptors:
-// on_socket may not fail, since libcurl gives the whole multi up then.
+// The table grows where a failure can be told, when a socket is opened, and a little ahead for libcurl's own
+// descriptors: on_socket may not fail, since libcurl gives the whole multi up then.
 enum { SLOTS_AT_ONCE = 128, SLOTS_AHEAD = 32 };
 
 static socket_slot *slot_of(mb_http *http, int fd) {
@@ -156,8 +156,10 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user) {
     lane *l = user;
     (void)multi;
     l->due = timeout_ms == 0;
-    if (timeout_ms > 0) mb_io_timer_set(l->http->io, &l->timer, mb_io_now(l->http->io) + timeout_ms);
-    else mb_io_timer_clear(l->http->io, &l->timer);
+    if (timeout_ms > 0)
+        mb_io_timer_set(l->http->io, &l->timer, mb_io_now(l->http->io) + timeout_ms);
+    else
+        mb_io_timer_clear(l->http->io, &l->timer);
     return 0;
 }
 
@@ -269,8 +271,10 @@ static void link_active(mb_transfer *t) {
 }
 
 static void unlink_active(mb_transfer *t) {
-    if (t->prev) t->prev->next = t->next;
-    else t->http->active = t->next;
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        t->http->active = t->next;
     if (t->next) t->next->prev = t->prev;
     t->next = t->prev = NULL;
 }
@@ -522,8 +526,10 @@ int mb_url_parse(const char *text, mb_url *ret, membrane_error **err) {
     CURLUcode bad = curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
     text = mb_url_shown(text, shown, sizeof shown);
     if (bad) {
-        if (bad == CURLUE_OUT_OF_MEMORY) code = mb_error_no_memory(err);
-        else code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no URL: %s", text, curl_url_strerror(bad));
+        if (bad == CURLUE_OUT_OF_MEMORY)
+            code = mb_error_no_memory(err);
+        else
+            code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no URL: %s", text, curl_url_strerror(bad));
         goto out;
     }
     url.scheme = url_part(u, CURLUPART_SCHEME, 0);
@@ -532,9 +538,12 @@ int mb_url_parse(const char *text, mb_url *ret, membrane_error **err) {
     url.path = url_part(u, CURLUPART_PATH, 0);
     if (url.scheme && strcmp(url.scheme, "http") != 0 && strcmp(url.scheme, "https") != 0)
         code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\": only http and https are spoken", text);
-    else if (!url.scheme || !url.host || !url.port || !url.path) code = mb_error_no_memory(err);
-    if (code) mb_url_free(&url);
-    else *ret = url;
+    else if (!url.scheme || !url.host || !url.port || !url.path)
+        code = mb_error_no_memory(err);
+    if (code)
+        mb_url_free(&url);
+    else
+        *ret = url;
 out:
     curl_url_cleanup(u);
     return code;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Child processes under an installed helper (libexec/membrane/spawn). The helper is a subreaper between us and the
-// program: it sets the limits, passes the three pipes through, reports the exit, and when the program has ended, the time
-// is over, or we are gone (its control pipe closes), it kills every descendant, those with a session of their own too.
-// Our side never uses fork handlers, never waits for foreign children, and awaits the helper by pidfd where there is one.
-// What is started gains no privileges (no_new_privs): what runs as somebody else could not be killed.
+// program: it sets the limits, passes the three pipes through, reports the exit, and when the program has ended, the
+// time is over, or we are gone (its control pipe closes), it kills every descendant, those with a session of their own
+// too. Our side never uses fork handlers, never waits for foreign children, and awaits the helper by pidfd where there
+// is one. What is started gains no privileges (no_new_privs): what runs as somebody else could not be killed.
 #ifndef MB_NET_SPAWN_H
 #define MB_NET_SPAWN_H
 
@@ -27,10 +27,10 @@ typedef struct mb_spawn_options {
 typedef struct mb_child mb_child;
 
 typedef struct mb_exit {
-    int code;         // exit status, -1 when it was a signal or is unknown
-    int signal;       // 0 when it was none
-    bool timed_out;   // the helper ended it
-    bool unknown;     // somebody else reaped it, or the helper was lost
+    int code;       // exit status, -1 when it was a signal or is unknown
+    int signal;     // 0 when it was none
+    bool timed_out; // the helper ended it
+    bool unknown;   // somebody else reaped it, or the helper was lost
 } mb_exit;
 
 int mb_spawn(const mb_spawn_options *options, mb_child **ret, membrane_error **err);

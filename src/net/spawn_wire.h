@@ -11,7 +11,7 @@
 
 #define MB_SPAWN_VERSION "1"
 #define MB_SPAWN_CONTROL 3 // the descriptor
-#define MB_SPAWN_KILL 'K'
+#define MB_SPAWN_KILL    'K'
 
 enum { MB_SPAWN_ARGUMENTS = 7 }; // before PROGRAM
 

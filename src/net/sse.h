@@ -16,8 +16,8 @@ typedef struct mb_frame {
     const char *event; // "message" unless the stream named it; NUL-terminated. NDJSON: ""
     const char *data;  // len bytes, then a NUL and MB_BUF_PADDING readable bytes; may hold NULs
     size_t len;
-    const char *id;    // the last event id in force
-    int64_t retry_ms;  // the reconnection time in force, -1 when none was set
+    const char *id;   // the last event id in force
+    int64_t retry_ms; // the reconnection time in force, -1 when none was set
 } mb_frame;
 
 // Called for each frame; the frame is valid during the call. A non-zero answer stops the feed and is its answer.

@@ -45,8 +45,10 @@ void mb_timers_clear(mb_timers *timers, mb_timer *timer) {
     if (timers->root == timer) {
         timers->root = rest;
     } else {
-        if (timer->prev->child == timer) timer->prev->child = timer->next;
-        else timer->prev->next = timer->next;
+        if (timer->prev->child == timer)
+            timer->prev->child = timer->next;
+        else
+            timer->prev->next = timer->next;
         if (timer->next) timer->next->prev = timer->prev;
         timers->root = meld(timers->root, rest);
     }

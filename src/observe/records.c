@@ -106,8 +106,10 @@ void mb_records_add(mb_records *r, const mb_record *record) {
         l->next = NULL;
         l->len = text.len;
         memcpy(l->text, text.data, text.len);
-        if (r->last) r->last->next = l;
-        else r->first = l;
+        if (r->last)
+            r->last->next = l;
+        else
+            r->first = l;
         r->last = l;
         r->count++;
         pthread_cond_signal(&r->came);
@@ -146,7 +148,8 @@ int mb_records_read(mb_records *r, mb_level level, char *buf, size_t cap, size_t
     atomic_store(&r->wanted, (int)level);
     pthread_mutex_lock(&r->lock);
     while (!r->first && timeout_ms != 0 && waited != ETIMEDOUT)
-        waited = timeout_ms < 0 ? pthread_cond_wait(&r->came, &r->lock) : pthread_cond_timedwait(&r->came, &r->lock, &until);
+        waited =
+            timeout_ms < 0 ? pthread_cond_wait(&r->came, &r->lock) : pthread_cond_timedwait(&r->came, &r->lock, &until);
     if (!r->first) {
         code = MEMBRANE_EAGAIN;
     } else if (r->first->len > cap) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The running log: structured records in a bounded queue that a host pulls (membrane_log_read). Nothing is kept before
-// somebody reads for the first time, so that a record costs one load where nobody does. Secrets never come here: records
-// are made of names, numbers and our own texts.
+// somebody reads for the first time, so that a record costs one load where nobody does. Secrets never come here:
+// records are made of names, numbers and our own texts.
 #ifndef MB_OBSERVE_RECORDS_H
 #define MB_OBSERVE_RECORDS_H
 

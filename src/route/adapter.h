@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A wire format: how a canonical request becomes bytes, and bytes become a turn. Adapters are pure and know neither keys
-// nor sockets: the runtime adds the authentication that the provider's row asks for and sends what they wrote.
+// A wire format: how a canonical request becomes bytes, and bytes become a turn. Adapters are pure and know neither
+// keys nor sockets: the runtime adds the authentication that the provider's row asks for and sends what they wrote.
 #ifndef MB_ROUTE_ADAPTER_H
 #define MB_ROUTE_ADAPTER_H
 
@@ -14,10 +14,10 @@ typedef enum {
     MB_ASK_EMBED,
     MB_ASK_RERANK,
     MB_ASK_COUNT_TOKENS,
-    MB_ASK_MODELS,   // turn->json: [{"model","kind"?,"context_window"?,"bytes"?,"loaded"?,"capabilities"?:[…]}]
-    MB_ASK_SHOW,     // turn->json: {"model","context_window"?,"capabilities"?,"raw":{…}}
-    MB_ASK_LOADED,   // what is in memory now, as MODELS
-    MB_ASK_LOAD,     // turn->json: {}
+    MB_ASK_MODELS, // turn->json: [{"model","kind"?,"context_window"?,"bytes"?,"loaded"?,"capabilities"?:[…]}]
+    MB_ASK_SHOW,   // turn->json: {"model","context_window"?,"capabilities"?,"raw":{…}}
+    MB_ASK_LOADED, // what is in memory now, as MODELS
+    MB_ASK_LOAD,   // turn->json: {}
     MB_ASK_UNLOAD,
     MB_ASK_HEALTH,   // turn->json: {"state":"ok"|"loading"}
     MB_ASK_VERSION,  // turn->json: {"version":"…"}
@@ -30,23 +30,23 @@ typedef enum {
 // What is asked, of whom. Lent; nothing is kept.
 typedef struct mb_ask {
     mb_ask_kind kind;
-    const mb_json *request;  // canonical and validated (route/request.h); NULL for kinds about models and servers
-    const char *provider;    // the configured name: provider_data of others is not echoed
-    const char *model;       // the provider's name of the model; may be NULL for MODELS, HEALTH, VERSION …
-    const char *base_url;    // without a final slash; for the openai wire it ends in /v1 as people write it
+    const mb_json *request; // canonical and validated (route/request.h); NULL for kinds about models and servers
+    const char *provider;   // the configured name: provider_data of others is not echoed
+    const char *model;      // the provider's name of the model; may be NULL for MODELS, HEALTH, VERSION …
+    const char *base_url;   // without a final slash; for the openai wire it ends in /v1 as people write it
     const mb_quirks *quirks;
     bool stream;
-    int64_t keep_alive_ms;   // LOAD: 0 the engine's default, -1 for good
-    mb_buf *warnings;        // JSON strings, comma separated; what drop_unsupported left out
+    int64_t keep_alive_ms; // LOAD: 0 the engine's default, -1 for good
+    mb_buf *warnings;      // JSON strings, comma separated; what drop_unsupported left out
 } mb_ask;
 
 // What to send. Buffers are the caller's, with their limits.
 typedef struct mb_wire {
     const char *method;
     mb_buf url;
-    mb_buf body;     // empty for GET
-    mb_buf headers;  // further header lines "Name: value\n", beside content-type and authentication
-    bool stream;     // the answer comes in frames …
+    mb_buf body;    // empty for GET
+    mb_buf headers; // further header lines "Name: value\n", beside content-type and authentication
+    bool stream;    // the answer comes in frames …
     mb_frames_kind frames;
 } mb_wire;
 

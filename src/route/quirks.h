@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What one kind of server leaves out of, or adds to, the wire it speaks: rows of providers.json (built in), and the same
-// keys under providers.NAME.quirks of the configuration. A new server that speaks a known wire needs a row, no C.
+// What one kind of server leaves out of, or adds to, the wire it speaks: rows of providers.json (built in), and the
+// same keys under providers.NAME.quirks of the configuration. A new server that speaks a known wire needs a row, no C.
 #ifndef MB_ROUTE_QUIRKS_H
 #define MB_ROUTE_QUIRKS_H
 
@@ -17,15 +17,17 @@ typedef struct mb_quirks {
     const char *key_env;  // where a key is looked for, NULL: none
     const char *auth_header, *auth_prefix; // "Authorization", "Bearer "
     bool key_needed;
-    bool local;           // runs on the user's own machines unless its URL says otherwise
+    bool local;                // runs on the user's own machines unless its URL says otherwise
     const char *default_model; // for the choice without configuration; NULL: ask the server
     const char *chat_path, *completion_path, *embed_path, *models_path; // below base_url
-    const char *health_path, *props_path, *slots_path, *tokenize_path, *metrics_path, *version_path; // from the root; NULL: none
+    const char *health_path, *props_path, *slots_path, *tokenize_path, *metrics_path,
+        *version_path; // from the root; NULL: none
     const char *load_path, *unload_path;
-    const char *tokenize_key;      // the field of tokenize_path's request that takes the text
-    const char *embed_encoding;    // asked for and expected in base64: "base64" (floats), "base64_int8"; NULL: not said
-    const char *max_tokens_key;    // "max_tokens", "max_completion_tokens"
-    const char *thinking_key;      // how thinking is asked for: "reasoning_effort", "reasoning", "thinking", … (write.c); NULL: cannot
+    const char *tokenize_key;   // the field of tokenize_path's request that takes the text
+    const char *embed_encoding; // asked for and expected in base64: "base64" (floats), "base64_int8"; NULL: not said
+    const char *max_tokens_key; // "max_tokens", "max_completion_tokens"
+    const char *thinking_key; // how thinking is asked for: "reasoning_effort", "reasoning", "thinking", … (write.c);
+                              // NULL: cannot
     const char *thinking_echo_key; // the message field in which thinking goes back; NULL: it is left out
     bool include_usage;            // understands stream_options.include_usage
     bool say_parallel;             // parallel_tool_calls must be said to be on

@@ -31,12 +31,12 @@ typedef struct mb_usage {
 #define MB_USAGE_NONE ((mb_usage){-1, -1, -1, -1, -1})
 
 typedef struct mb_tool_call {
-    const char *id;   // the provider's, or one made ("call_0"); never NULL once emitted
+    const char *id; // the provider's, or one made ("call_0"); never NULL once emitted
     const char *name;
     mb_buf arguments; // as the model wrote them
     int64_t index;    // the wire's, -1 without
     bool emitted;
-    bool whole;       // false: cut by the end of the output; must not be run
+    bool whole; // false: cut by the end of the output; must not be run
 } mb_tool_call;
 
 typedef struct mb_turn_sink {
@@ -65,7 +65,7 @@ typedef struct mb_turn {
     mb_buf json;             // the normalised answer of kinds that are no generation (models, show, …)
     float *vectors;          // embeddings, vector_count * vector_dims
     size_t vector_count, vector_dims, vector_cap;
-    membrane_error *error;   // an error inside the answer; the code that the attempt ends with
+    membrane_error *error; // an error inside the answer; the code that the attempt ends with
 } mb_turn;
 
 void mb_turn_init(mb_turn *turn, mb_turn_sink sink);
@@ -87,6 +87,7 @@ int mb_turn_vector(mb_turn *turn, const mb_json *numbers); // one embedding; all
 // The same from base64: little-endian floats, or one signed byte a number. Bad vectors are MEMBRANE_ERESPONSE.
 int mb_turn_vector_base64(mb_turn *turn, const char *text, size_t len, bool int8);
 void mb_turn_warn(mb_turn *turn, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *mb_finish_name(mb_finish finish); // "stop", "length", "tool_calls", "content_filter", "error"; NULL for NONE
+const char *
+mb_finish_name(mb_finish finish); // "stop", "length", "tool_calls", "content_filter", "error"; NULL for NONE
 
 #endif

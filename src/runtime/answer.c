@@ -16,12 +16,20 @@ int mb_answer_check(membrane_call *call, membrane_error **err) {
     const mb_json *value = NULL;
     membrane_error *cause = NULL;
     int code = mb_json_parse(&arena, mb_buf_text(&turn->text), turn->text.len, &value, &cause);
-    if (code == MEMBRANE_ENOMEM) code = mb_error_no_memory(err);
-    else if (code) code = mb_error_set(err, MEMBRANE_ESCHEMA, "the answer is no JSON%s: %s", turn->finish == MB_FINISH_LENGTH ? " (it was cut at its maximum length)" : "", membrane_error_message(cause));
-    else if (strcmp(type, "json_schema") == 0) code = mb_schema_check(mb_json_path(format, "json_schema.schema"), value, &why);
-    else if (value->type != MB_JSON_OBJECT) code = mb_error_set(err, MEMBRANE_ESCHEMA, "the answer is %s, not an object", mb_json_type_name(value));
-    if (code == MEMBRANE_ESCHEMA && why.len) mb_error_set(err, code, "the answer does not fit the schema: %s", mb_buf_text(&why));
-    else if (code == MEMBRANE_ENOMEM && err && !*err) mb_error_no_memory(err);
+    if (code == MEMBRANE_ENOMEM)
+        code = mb_error_no_memory(err);
+    else if (code)
+        code = mb_error_set(err, MEMBRANE_ESCHEMA, "the answer is no JSON%s: %s",
+                            turn->finish == MB_FINISH_LENGTH ? " (it was cut at its maximum length)" : "",
+                            membrane_error_message(cause));
+    else if (strcmp(type, "json_schema") == 0)
+        code = mb_schema_check(mb_json_path(format, "json_schema.schema"), value, &why);
+    else if (value->type != MB_JSON_OBJECT)
+        code = mb_error_set(err, MEMBRANE_ESCHEMA, "the answer is %s, not an object", mb_json_type_name(value));
+    if (code == MEMBRANE_ESCHEMA && why.len)
+        mb_error_set(err, code, "the answer does not fit the schema: %s", mb_buf_text(&why));
+    else if (code == MEMBRANE_ENOMEM && err && !*err)
+        mb_error_no_memory(err);
     membrane_error_free(cause);
     mb_buf_free(&why);
     mb_arena_free(&arena);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is done with a whole answer before its caller gets it: the schema that was asked for is checked, and no secret of
-// ours leaves in somebody's error text.
+// What is done with a whole answer before its caller gets it: the schema that was asked for is checked, and no secret
+// of ours leaves in somebody's error text.
 #ifndef MB_RUNTIME_ANSWER_H
 #define MB_RUNTIME_ANSWER_H
 

@@ -22,7 +22,11 @@ static void ask(mb_question *q, int64_t timeout_ms) {
     const mb_provider *p = q->provider;
     mb_exchange_plan plan = {
         .provider = p,
-        .ask = {.kind = q->kind, .provider = p->name, .model = q->model, .base_url = p->base_url, .quirks = p->quirks,
+        .ask = {.kind = q->kind,
+                .provider = p->name,
+                .model = q->model,
+                .base_url = p->base_url,
+                .quirks = p->quirks,
                 .keep_alive_ms = q->keep_alive_ms},
         .connect_ms = timeout_ms < MB_TIME_CONNECT ? timeout_ms : MB_TIME_CONNECT,
         .total_ms = timeout_ms,
@@ -33,8 +37,9 @@ static void ask(mb_question *q, int64_t timeout_ms) {
     mb_turn_init(&q->turn, (mb_turn_sink){0});
     q->start_ms = mb_now_ms();
     q->error = NULL;
-    q->code = p->adapter ? mb_exchange_start(&q->exchange, &q->round->m->room, &plan, &q->error)
-                         : mb_error_set(&q->error, MEMBRANE_EUNSUPPORTED, "%s has no server that could be asked", p->name);
+    q->code = p->adapter
+                  ? mb_exchange_start(&q->exchange, &q->round->m->room, &plan, &q->error)
+                  : mb_error_set(&q->error, MEMBRANE_EUNSUPPORTED, "%s has no server that could be asked", p->name);
     if (q->code) {
         mb_exchange_free(&q->exchange);
         one_less(q->round);
@@ -63,7 +68,8 @@ const mb_json *mb_question_json(const mb_question *q, mb_arena *arena) {
     return root;
 }
 
-// ---- waiting -----------------------------------------------------------------------------------------------------------
+// ---- waiting
+// -----------------------------------------------------------------------------------------------------------
 
 typedef struct waiter {
     pthread_mutex_t lock;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Questions about servers and models (lists, health, load …): one exchange each, many side by side, for discovery on the
-// I/O thread and for functions that wait for the answers.
+// Questions about servers and models (lists, health, load …): one exchange each, many side by side, for discovery on
+// the I/O thread and for functions that wait for the answers.
 #ifndef MB_RUNTIME_ASK_H
 #define MB_RUNTIME_ASK_H
 
@@ -34,7 +34,7 @@ typedef struct mb_round {
     mb_task task;
 } mb_round;
 
-void mb_round_begin(mb_round *round);       // on the I/O thread
+void mb_round_begin(mb_round *round);                     // on the I/O thread
 int mb_round_wait(mb_round *round, membrane_error **err); // from any other thread: begins, and waits for all answers
 void mb_question_free(mb_question *question);
 // The answer's JSON as a tree in the arena; NULL if there was none.

@@ -16,7 +16,8 @@
 
 void membrane_call_options_init(membrane_call_options *options, size_t size) {
     mb_options_init(options, size, sizeof *options);
-    if (options && size >= offsetof(membrane_call_options, retries) + sizeof options->retries) options->retries = MEMBRANE_UNSET;
+    if (options && size >= offsetof(membrane_call_options, retries) + sizeof options->retries)
+        options->retries = MEMBRANE_UNSET;
 }
 
 membrane_call *mb_call_ref(membrane_call *call) {
@@ -83,7 +84,8 @@ void mb_call_unref(membrane_call *call) {
     if (atomic_fetch_sub(&call->refs, 1) == 1) free_call(call);
 }
 
-// ---- start -------------------------------------------------------------------------------------------------------------
+// ---- start
+// -------------------------------------------------------------------------------------------------------------
 
 static const char *new_request_id(membrane_call *call) {
     static _Thread_local mb_rng rng;
@@ -106,9 +108,11 @@ static const char *new_request_id(membrane_call *call) {
 static int check_name(const char *what, const char *text, membrane_error **err) {
     if (!text) return 0;
     size_t len = strlen(text);
-    if (len == 0 || len > MB_LIMIT_NAME) return mb_error_set(err, MEMBRANE_EINVAL, "%s: 1 to %d bytes", what, MB_LIMIT_NAME);
+    if (len == 0 || len > MB_LIMIT_NAME)
+        return mb_error_set(err, MEMBRANE_EINVAL, "%s: 1 to %d bytes", what, MB_LIMIT_NAME);
     for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) return mb_error_set(err, MEMBRANE_EINVAL, "%s: no control characters", what);
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return mb_error_set(err, MEMBRANE_EINVAL, "%s: no control characters", what);
     return 0;
 }
 
@@ -123,7 +127,8 @@ static int read_headers(membrane_call *call, membrane_error **err) {
             if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", *c))
                 return mb_error_set(err, MEMBRANE_EINVAL, "extra_headers: \"%s\" is no header's name", value->key);
         for (size_t k = 0; k < value->len; k++)
-            if ((unsigned char)value->str[k] < 0x20) return mb_error_set(err, MEMBRANE_EINVAL, "extra_headers.%s: no control characters", value->key);
+            if ((unsigned char)value->str[k] < 0x20)
+                return mb_error_set(err, MEMBRANE_EINVAL, "extra_headers.%s: no control characters", value->key);
         lines[i] = mb_arena_printf(&call->arena, "%s: %s", value->key, value->str);
         if (!lines[i]) return mb_error_no_memory(err);
     }
@@ -141,13 +146,17 @@ static void apply_options(membrane_call *call, const membrane_call_options *o) {
     if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
 }
 
-static int read_request(membrane_call *call, const char *text, size_t len, const membrane_call_options *o, membrane_error **err) {
+static int read_request(membrane_call *call, const char *text, size_t len, const membrane_call_options *o,
+                        membrane_error **err) {
     membrane_error *cause = NULL;
-    if (len > MB_LIMIT_REQUEST) return mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes", MB_LIMIT_REQUEST);
+    if (len > MB_LIMIT_REQUEST)
+        return mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes", MB_LIMIT_REQUEST);
     int code = mb_json_parse(&call->arena, text, len, &call->request, &cause);
     if (code) {
-        if (code != MEMBRANE_ENOMEM) code = mb_error_set(err, MEMBRANE_EINVAL, "the request is no JSON: %s", membrane_error_message(cause));
-        else mb_error_no_memory(err);
+        if (code != MEMBRANE_ENOMEM)
+            code = mb_error_set(err, MEMBRANE_EINVAL, "the request is no JSON: %s", membrane_error_message(cause));
+        else
+            mb_error_no_memory(err);
         membrane_error_free(cause);
         return code;
     }
@@ -178,14 +187,16 @@ static membrane_call *new_call(membrane_t *m) {
     return NULL;
 }
 
-static int prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options, membrane_call **ret,
-                   membrane_error **err) {
+static int prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options,
+                   membrane_call **ret, membrane_error **err) {
     membrane_call_options o;
     if (!m || !text || !ret) return mb_error_set(err, MEMBRANE_EINVAL, "an argument is NULL");
-    if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "this handle was in use before fork: open another one in the child");
+    if (mb_handle_is_forked(m))
+        return mb_error_set(err, MEMBRANE_EFORKED, "this handle was in use before fork: open another one in the child");
     if (!mb_options_read(&o, sizeof o, options))
         return mb_error_set(err, MEMBRANE_EINVAL, "the options were not filled by membrane_call_options_init");
-    if (!options || o.struct_size < offsetof(membrane_call_options, retries) + sizeof o.retries) o.retries = MEMBRANE_UNSET;
+    if (!options || o.struct_size < offsetof(membrane_call_options, retries) + sizeof o.retries)
+        o.retries = MEMBRANE_UNSET;
     if (len == 0) len = strlen(text);
     membrane_call *call = new_call(m);
     if (!call) return mb_error_no_memory(err);
@@ -198,8 +209,10 @@ static int prepare(membrane_t *m, const char *text, size_t len, const membrane_c
         call->request_len = len;
         if (!call->request_text) code = mb_error_no_memory(err);
     }
-    if (code) free_call(call);
-    else *ret = call;
+    if (code)
+        free_call(call);
+    else
+        *ret = call;
     return code;
 }
 
@@ -224,7 +237,8 @@ int membrane_call_start(membrane_t *m, const char *request_json, size_t len, con
     return 0;
 }
 
-// ---- while it runs -----------------------------------------------------------------------------------------------------
+// ---- while it runs
+// -----------------------------------------------------------------------------------------------------
 
 static void post(membrane_call *call, mb_task *task, atomic_bool *posted) {
     if (atomic_exchange(posted, true)) return;
@@ -235,14 +249,17 @@ static void post(membrane_call *call, mb_task *task, atomic_bool *posted) {
 static int next_event(membrane_call *call, int64_t timeout_ms, const membrane_event **ret) {
     bool drained = false;
     int code = mb_queue_next(&call->queue, timeout_ms, ret, &drained);
-    if (drained && atomic_load(&call->paused) && !mb_queue_is_full(&call->queue)) post(call, &call->resume_task, &call->resume_posted);
+    if (drained && atomic_load(&call->paused) && !mb_queue_is_full(&call->queue))
+        post(call, &call->resume_task, &call->resume_posted);
     mb_ready_settle(call);
     return code;
 }
 
-int membrane_call_next(membrane_call *call, int64_t timeout_ms, const membrane_event **ret_event, membrane_error **err) {
+int membrane_call_next(membrane_call *call, int64_t timeout_ms, const membrane_event **ret_event,
+                       membrane_error **err) {
     if (!call || !ret_event) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_call_next: an argument is NULL");
-    if (mb_handle_is_forked(call->m)) return mb_error_set(err, MEMBRANE_EFORKED, "the call belongs to the parent process");
+    if (mb_handle_is_forked(call->m))
+        return mb_error_set(err, MEMBRANE_EFORKED, "the call belongs to the parent process");
     return next_event(call, timeout_ms, ret_event);
 }
 
@@ -257,8 +274,10 @@ int membrane_call_read(membrane_call *call, char *buf, size_t cap, size_t *ret_l
         if (!json || len + 1 > cap - used) {
             mb_queue_unread(&call->queue, event);
             mb_ready_mark(call);
-            if (!json) code = MEMBRANE_ENOMEM;
-            else if (!used) *ret_len = len + 1, code = MEMBRANE_EINVAL;
+            if (!json)
+                code = MEMBRANE_ENOMEM;
+            else if (!used)
+                *ret_len = len + 1, code = MEMBRANE_EINVAL;
             break;
         }
         memcpy(buf + used, json, len);
@@ -289,7 +308,8 @@ void membrane_call_free(membrane_call *call) {
     mb_call_unref(call);
 }
 
-// ---- in one ------------------------------------------------------------------------------------------------------------
+// ---- in one
+// ------------------------------------------------------------------------------------------------------------
 
 int membrane_call_text(membrane_t *m, const char *request_json, size_t len, const membrane_call_options *options,
                        char **ret_text, membrane_error **err) {
@@ -316,7 +336,8 @@ int membrane_call_text(membrane_t *m, const char *request_json, size_t len, cons
     return code;
 }
 
-// ---- without sending ---------------------------------------------------------------------------------------------------
+// ---- without sending
+// ---------------------------------------------------------------------------------------------------
 
 static void put_targets(mb_jw *w, const membrane_call *call) {
     mb_jw_key(w, "targets");
@@ -339,8 +360,14 @@ static void put_targets(mb_jw *w, const membrane_call *call) {
 
 static int put_body(mb_jw *w, membrane_call *call, const mb_target *t, membrane_error **err) {
     mb_wire wire = {.url = MB_BUF(65536), .body = MB_BUF(MB_LIMIT_REQUEST), .headers = MB_BUF(65536)};
-    mb_ask ask = {.kind = call->kind, .request = call->request, .provider = t->provider->name, .model = t->model,
-                  .base_url = t->provider->base_url, .quirks = t->provider->quirks, .stream = call->stream, .warnings = &call->warnings};
+    mb_ask ask = {.kind = call->kind,
+                  .request = call->request,
+                  .provider = t->provider->name,
+                  .model = t->model,
+                  .base_url = t->provider->base_url,
+                  .quirks = t->provider->quirks,
+                  .stream = call->stream,
+                  .warnings = &call->warnings};
     int code = t->provider->adapter->write(&ask, &wire, err);
     if (code == 0) {
         mb_jw_kstr(w, "method", wire.method);
@@ -363,8 +390,12 @@ int membrane_call_plan(membrane_t *m, const char *request_json, size_t len, cons
     if (code) return code;
     mb_jw w = mb_jw_to(&out);
     mb_jw_object(&w);
-    if (call->discovers) mb_jw_kstr(&w, "chosen_because", "no model is named: a call would look for a local engine, then for a key, then use builtin/extractive");
-    else mb_jw_kstr_if(&w, "chosen_because", call->chosen_because);
+    if (call->discovers)
+        mb_jw_kstr(
+            &w, "chosen_because",
+            "no model is named: a call would look for a local engine, then for a key, then use builtin/extractive");
+    else
+        mb_jw_kstr_if(&w, "chosen_because", call->chosen_because);
     put_targets(&w, call);
     const mb_target *first = NULL;
     for (size_t i = 0; i < call->route.count && !first; i++)

@@ -24,7 +24,8 @@ static const char *get_none(void *user, const char *name) {
 const mb_environment mb_environment_process = {get_process, NULL};
 const mb_environment mb_environment_none = {get_none, NULL};
 
-// ---- text into a tree ------------------------------------------------------------------------------------------------
+// ---- text into a tree
+// ------------------------------------------------------------------------------------------------
 
 static void stamp(const mb_json *node, uint32_t file) {
     // The tree was made a moment ago and is ours alone.
@@ -40,8 +41,10 @@ int mb_config_parse(mb_arena *arena, const char *name, const char *text, size_t 
     while (start < len && strchr(" \t\r\n", text[start])) start++;
     bool is_json = start < len && text[start] == '{';
     int code = is_json ? mb_json_parse(arena, text, len, &root, NULL) : 1;
-    if (code == 0) mb_json_number_lines(root, text, len);
-    else if (code != MEMBRANE_ENOMEM) code = mb_yaml_parse(arena, name, text, len, &root, err); // knows the line
+    if (code == 0)
+        mb_json_number_lines(root, text, len);
+    else if (code != MEMBRANE_ENOMEM)
+        code = mb_yaml_parse(arena, name, text, len, &root, err); // knows the line
     if (code) return code == MEMBRANE_ENOMEM ? mb_error_no_memory(err) : code;
     if (root->type == MB_JSON_NULL) {
         mb_json *empty = mb_arena_zalloc(arena, sizeof *empty);
@@ -85,7 +88,8 @@ const mb_json *mb_config_merge(mb_arena *arena, const mb_json *below, const mb_j
     return merged;
 }
 
-// ---- errors ----------------------------------------------------------------------------------------------------------
+// ---- errors
+// ----------------------------------------------------------------------------------------------------------
 
 int mb_config_error(const mb_config *config, membrane_error **err, const mb_json *where, const char *format, ...) {
     char text[1024];
@@ -99,7 +103,8 @@ int mb_config_error(const mb_config *config, membrane_error **err, const mb_json
                         MB_CONFIG_LINE_OF(where->line), text);
 }
 
-// ---- the snapshot ----------------------------------------------------------------------------------------------------
+// ---- the snapshot
+// ----------------------------------------------------------------------------------------------------
 
 mb_config *mb_config_ref(mb_config *config) {
     atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
@@ -149,7 +154,8 @@ static int usual_log_path(mb_config *config, const mb_environment *env, membrane
     return config->log_path ? 0 : mb_error_no_memory(err);
 }
 
-static int choose_log_path(mb_config *config, const membrane_options *o, const mb_environment *env, membrane_error **err) {
+static int choose_log_path(mb_config *config, const membrane_options *o, const mb_environment *env,
+                           membrane_error **err) {
     const char *named = o->log_path ? o->log_path : env->get(env->user, "MEMBRANE_LOG_PATH");
     if (!named) return config->use_environment && !config->log_path ? usual_log_path(config, env, err) : 0;
     config->log_path = mb_arena_strdup(&config->arena, named);
@@ -168,15 +174,19 @@ int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **
     int code = read_levels(config, o, env, &tree, err);
     if (code == 0 && !tree) {
         mb_json *empty = mb_arena_zalloc(&config->arena, sizeof *empty);
-        if (empty) empty->type = MB_JSON_OBJECT;
-        else code = mb_error_no_memory(err);
+        if (empty)
+            empty->type = MB_JSON_OBJECT;
+        else
+            code = mb_error_no_memory(err);
         tree = empty;
     }
     config->tree = tree;
     if (code == 0) code = mb_config_compile(config, env, err);
     if (code == 0) code = choose_log_path(config, o, env, err);
-    if (code) mb_config_unref(config);
-    else *ret = config;
+    if (code)
+        mb_config_unref(config);
+    else
+        *ret = config;
     return code;
 }
 

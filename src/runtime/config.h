@@ -21,12 +21,12 @@ typedef struct mb_provider {
     const char *base_url;      // without a final slash; NULL where none is needed
     const char *root_url;      // scheme, host and port of it
     bool local;
-    bool implicit;             // not configured: a known kind by its default address
-    const char **keys;         // secrets; key_count of them, 0: none
-    const char **key_refs;     // how they are written ("env:NAME"), for showing
+    bool implicit;         // not configured: a known kind by its default address
+    const char **keys;     // secrets; key_count of them, 0: none
+    const char **key_refs; // how they are written ("env:NAME"), for showing
     int key_count;
-    bool key_missing;          // one is configured or needed and could not be found
-    mb_headers **headers;      // ready header lists, one a key (at least one)
+    bool key_missing;                                      // one is configured or needed and could not be found
+    mb_headers **headers;                                  // ready header lists, one a key (at least one)
     int64_t connect_ms, first_token_ms, idle_ms, total_ms; // 0: default
     const char *proxy, *no_proxy, *ca_file;
     int http_version;
@@ -71,8 +71,8 @@ typedef struct mb_config {
     bool log_prompts;
     const char *default_model; // MEMBRANE_MODEL
     bool use_environment;
-    bool discovers;            // may look for engines at the usual ports
-    mb_buf warnings;           // JSON strings, comma separated
+    bool discovers;  // may look for engines at the usual ports
+    mb_buf warnings; // JSON strings, comma separated
 } mb_config;
 
 #define MB_CONFIG_FILE_OF(line) ((line) >> 24)
@@ -94,7 +94,8 @@ void mb_config_unref(mb_config *config);
 const mb_provider *mb_config_provider(const mb_config *config, const char *name, size_t len);
 const mb_model *mb_config_model(const mb_config *config, const char *name);
 
-// ---- parts, for config_*.c and tests ---------------------------------------------------------------------------------
+// ---- parts, for config_*.c and tests
+// ---------------------------------------------------------------------------------
 
 // Text (YAML, or JSON by its first character) into a tree whose lines carry the file's number.
 int mb_config_parse(mb_arena *arena, const char *name, const char *text, size_t len, uint32_t file, const mb_json **ret,

@@ -19,21 +19,38 @@ typedef struct shape {
 } shape;
 
 static const shape times[] = {{"connect", TIME}, {"first_token", TIME}, {"idle", TIME}, {"total", TIME}, {0}};
-static const shape provider[] = {{"kind", TEXT},         {"base_url", TEXT},  {"api_key", TEXT},
-                                 {"api_keys", TEXTS},    {"headers", ANY_TABLE}, {"quirks", ANY_TABLE},
-                                 {"timeouts", TABLE, times}, {"limits", LATER}, {"proxy", TEXT},
-                                 {"ca_file", TEXT},      {"http", TEXT},      {0}};
+static const shape provider[] = {{"kind", TEXT},
+                                 {"base_url", TEXT},
+                                 {"api_key", TEXT},
+                                 {"api_keys", TEXTS},
+                                 {"headers", ANY_TABLE},
+                                 {"quirks", ANY_TABLE},
+                                 {"timeouts", TABLE, times},
+                                 {"limits", LATER},
+                                 {"proxy", TEXT},
+                                 {"ca_file", TEXT},
+                                 {"http", TEXT},
+                                 {0}};
 static const shape target[] = {{"target", TEXT, NULL, true}, {"weight", LATER}, {0}};
 static const shape fallbacks[] = {{"error", TEXTS}, {"context_overflow", TEXTS}, {"content_policy", TEXTS}, {0}};
-static const shape model[] = {{"policy", TEXT},    {"targets", TABLES, target, true}, {"fallbacks", TABLE, fallbacks},
-                              {"retries", NUMBER}, {"hedge", LATER},                  {"sticky", LATER},
+static const shape model[] = {{"policy", TEXT},
+                              {"targets", TABLES, target, true},
+                              {"fallbacks", TABLE, fallbacks},
+                              {"retries", NUMBER},
+                              {"hedge", LATER},
+                              {"sticky", LATER},
                               {0}};
 static const shape call_log[] = {{"path", TEXT}, {"keep_days", NUMBER}, {"prompts", SWITCH}, {0}};
-static const shape root[] = {{"version", NUMBER},      {"providers", NAMED_TABLES, provider},
-                             {"models", NAMED_TABLES, model}, {"budgets", LATER},
-                             {"log", TABLE, call_log}, {"tools", LATER},
-                             {"policy", LATER},        {"context", LATER},
-                             {"placement", LATER},     {0}};
+static const shape root[] = {{"version", NUMBER},
+                             {"providers", NAMED_TABLES, provider},
+                             {"models", NAMED_TABLES, model},
+                             {"budgets", LATER},
+                             {"log", TABLE, call_log},
+                             {"tools", LATER},
+                             {"policy", LATER},
+                             {"context", LATER},
+                             {"placement", LATER},
+                             {0}};
 
 static const char *type_words(shape_type type) {
     switch (type) {
@@ -96,8 +113,10 @@ static int check_tables(const mb_config *config, const char *path, const mb_json
     for (uint32_t i = 0; i < value->count; i++) {
         char inner[640]; // a longer path is cut: it stands in a message only
         const mb_json *one = &value->children[i];
-        if (row->type == TABLES) snprintf(inner, sizeof inner, "%.500s.%u", path, i);
-        else snprintf(inner, sizeof inner, "%.500s.%.100s", path, one->key);
+        if (row->type == TABLES)
+            snprintf(inner, sizeof inner, "%.500s.%u", path, i);
+        else
+            snprintf(inner, sizeof inner, "%.500s.%.100s", path, one->key);
         if (row->type == TABLES && one->type == MB_JSON_STRING) continue; // "provider/model" for {target: …}
         if (one->type != MB_JSON_OBJECT) return mb_config_error(config, err, one, "%s must be a table", inner);
         int code = check_table(config, inner, one, row->inner, err);
@@ -165,8 +184,10 @@ int mb_config_duration(const mb_config *config, const mb_json *value, int64_t *r
         if (end == value->str) number = -1;
         size_t i = 0;
         while (i < MB_COUNT(units) && strcmp(units[i].unit, end) != 0) i++;
-        if (i == MB_COUNT(units)) number = -1;
-        else factor = units[i].factor;
+        if (i == MB_COUNT(units))
+            number = -1;
+        else
+            factor = units[i].factor;
     } else {
         number = mb_json_int(value, -1);
     }

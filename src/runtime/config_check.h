@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The shape of a configuration: which keys may stand where, of which type. Unknown keys are errors with the nearest one.
+// The shape of a configuration: which keys may stand where, of which type. Unknown keys are errors with the nearest
+// one.
 #ifndef MB_RUNTIME_CONFIG_CHECK_H
 #define MB_RUNTIME_CONFIG_CHECK_H
 

@@ -19,11 +19,14 @@ static int add_configured(mb_config *config, const mb_environment *env, const mb
     for (uint32_t i = 0; tables && i < tables->count; i++) {
         const mb_json *table = &tables->children[i];
         if (strchr(table->key, '/') || !table->key[0] || table->key_len > MB_LIMIT_NAME)
-            return mb_config_error(config, err, table, "\"%s\" is no name for a provider: no slash, 1 to 256 bytes", table->key);
+            return mb_config_error(config, err, table, "\"%s\" is no name for a provider: no slash, 1 to 256 bytes",
+                                   table->key);
         if (strcmp(table->key, "builtin") == 0)
             return mb_config_error(config, err, table, "the name \"builtin\" is taken by the library itself");
-        if (mb_json_get(table, "limits")) mb_config_warn(config, "providers.%s.limits: rate limits are not kept by this version", table->key);
-        int code = mb_config_make_provider(config, env, table->key, table, &config->providers[config->provider_count], err);
+        if (mb_json_get(table, "limits"))
+            mb_config_warn(config, "providers.%s.limits: rate limits are not kept by this version", table->key);
+        int code =
+            mb_config_make_provider(config, env, table->key, table, &config->providers[config->provider_count], err);
         if (code) return code;
         config->provider_count++;
     }
@@ -34,13 +37,16 @@ static int add_implicit(mb_config *config, const mb_environment *env, const char
     for (size_t i = 0; kinds[i]; i++) {
         membrane_error *cause = NULL;
         if (mb_config_provider(config, kinds[i], strlen(kinds[i]))) continue;
-        int code = mb_config_make_provider(config, env, kinds[i], NULL, &config->providers[config->provider_count], &cause);
+        int code =
+            mb_config_make_provider(config, env, kinds[i], NULL, &config->providers[config->provider_count], &cause);
         if (code == 0) config->provider_count++;
         // A kind without a usual address is simply not there; what the environment says wrong is said.
         bool is_said = code == MEMBRANE_ENOMEM || strcmp(kinds[i], "ollama") == 0;
         if (code && is_said) {
-            if (err) *err = cause;
-            else membrane_error_free(cause);
+            if (err)
+                *err = cause;
+            else
+                membrane_error_free(cause);
             return code;
         }
         membrane_error_free(cause);
@@ -61,14 +67,16 @@ static int compile_providers(mb_config *config, const mb_environment *env, membr
     return code ? code : add_implicit(config, env, kinds, err);
 }
 
-// ---- logical models ----------------------------------------------------------------------------------------------------
+// ---- logical models
+// ----------------------------------------------------------------------------------------------------
 
 static int add_target(mb_config *config, mb_model *model, mb_target *targets, const mb_json *where, const char *text,
                       mb_group group, membrane_error **err) {
     const char *slash = strchr(text, '/');
     const mb_provider *provider = slash ? mb_config_provider(config, text, (size_t)(slash - text)) : NULL;
     if (!slash || !slash[1])
-        return mb_config_error(config, err, where, "models.%s: \"%s\" is no target: it is written provider/model", model->name, text);
+        return mb_config_error(config, err, where, "models.%s: \"%s\" is no target: it is written provider/model",
+                               model->name, text);
     if (!provider) {
         const char **names = mb_arena_alloc(&config->arena, (config->provider_count + 1) * sizeof *names);
         const char *name = mb_arena_strndup(&config->arena, text, (size_t)(slash - text));
@@ -87,7 +95,9 @@ static int add_targets(mb_config *config, mb_model *model, mb_target *targets, c
     for (uint32_t i = 0; list && i < list->count; i++) {
         const mb_json *one = &list->children[i];
         const char *text = one->type == MB_JSON_STRING ? one->str : mb_json_get_str(one, "target");
-        if (mb_json_get(one, "weight")) mb_config_warn(config, "models.%s: weights are not kept by this version: targets go in their order", model->name);
+        if (mb_json_get(one, "weight"))
+            mb_config_warn(config, "models.%s: weights are not kept by this version: targets go in their order",
+                           model->name);
         int code = add_target(config, model, targets, one, text, group, err);
         if (code) return code;
     }
@@ -98,16 +108,19 @@ static int compile_model(mb_config *config, const mb_json *table, mb_model *mode
     static const struct {
         const char *key;
         mb_group group;
-    } lists[] = {{"error", MB_GROUP_ERROR}, {"context_overflow", MB_GROUP_CONTEXT}, {"content_policy", MB_GROUP_CONTENT}};
+    } lists[] = {
+        {"error", MB_GROUP_ERROR}, {"context_overflow", MB_GROUP_CONTEXT}, {"content_policy", MB_GROUP_CONTENT}};
     const mb_json *main_list = mb_json_get(table, "targets"), *falls = mb_json_get(table, "fallbacks");
     const mb_json *policy = mb_json_get(table, "policy");
     size_t room = main_list->count;
     if (policy && !mb_json_str_is(policy, "ordered"))
-        return mb_config_error(config, err, policy, "models.%s.policy: this version knows \"ordered\" only", table->key);
+        return mb_config_error(config, err, policy, "models.%s.policy: this version knows \"ordered\" only",
+                               table->key);
     if (main_list->count == 0) return mb_config_error(config, err, main_list, "models.%s.targets is empty", table->key);
     static const char *const later[] = {"hedge", "sticky"};
     for (size_t i = 0; i < MB_COUNT(later); i++)
-        if (mb_json_get(table, later[i])) mb_config_warn(config, "models.%s.%s is not kept by this version", table->key, later[i]);
+        if (mb_json_get(table, later[i]))
+            mb_config_warn(config, "models.%s.%s is not kept by this version", table->key, later[i]);
     for (size_t i = 0; i < MB_COUNT(lists); i++) {
         const mb_json *list = mb_json_get(falls, lists[i].key);
         room += list ? list->count : 0;
@@ -139,8 +152,11 @@ static int refuse_later_parts(const mb_config *config, membrane_error **err) {
     static const char *const parts[] = {"budgets", "tools", "policy", "context", "placement"};
     for (size_t i = 0; i < MB_COUNT(parts); i++) {
         const mb_json *part = mb_json_get(config->tree, parts[i]);
-        if (part && part->type != MB_JSON_NULL && !((part->type == MB_JSON_ARRAY || part->type == MB_JSON_OBJECT) && part->count == 0))
-            return mb_config_error(config, err, part, "\"%s\" is not in this version of the library: remove it, or nothing would keep it", parts[i]);
+        if (part && part->type != MB_JSON_NULL &&
+            !((part->type == MB_JSON_ARRAY || part->type == MB_JSON_OBJECT) && part->count == 0))
+            return mb_config_error(config, err, part,
+                                   "\"%s\" is not in this version of the library: remove it, or nothing would keep it",
+                                   parts[i]);
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which files count, in rising order of weight: /etc/membrane, the user's folder, the project's .membrane (only once its
-// path and hash are trusted). A file may be config.yaml or config.json; both is an error, since one would be forgotten.
+// Which files count, in rising order of weight: /etc/membrane, the user's folder, the project's .membrane (only once
+// its path and hash are trusted). A file may be config.yaml or config.json; both is an error, since one would be
+// forgotten.
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -26,7 +27,8 @@ int mb_config_read_file(mb_config *config, const char *level, const char *path, 
     if (code || is_absent) return code;
     code = mb_file_read(path, &text, err);
     if (code == 0)
-        code = mb_config_parse(&config->arena, path, mb_buf_text(&text), text.len, (uint32_t)config->file_count, &parsed, err);
+        code = mb_config_parse(&config->arena, path, mb_buf_text(&text), text.len, (uint32_t)config->file_count,
+                               &parsed, err);
     mb_buf_free(&text);
     if (code) return code;
     *tree = mb_config_merge(&config->arena, *tree, parsed);
@@ -51,7 +53,8 @@ static int read_project(mb_config *config, const char *project_dir, const mb_jso
     int code = mb_trust_find(project_dir, &path, err);
     if (code || !path) return code;
     code = mb_trust_check(path, &trusted, err);
-    if (code == 0 && trusted) code = mb_config_read_file(config, "project", path, true, tree, err);
+    if (code == 0 && trusted)
+        code = mb_config_read_file(config, "project", path, true, tree, err);
     else if (code == 0) {
         code = note_file(config, "project", path, "not trusted", err);
         mb_config_warn(config, "%s is passed over until `membrane config trust` was run", path);

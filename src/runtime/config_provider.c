@@ -11,7 +11,8 @@
 #include "runtime/config.h"
 #include "runtime/config_check.h"
 
-// ---- secrets ---------------------------------------------------------------------------------------------------------
+// ---- secrets
+// ---------------------------------------------------------------------------------------------------------
 
 static int secret_from_file(mb_config *config, const char *path, const mb_json *where, const char **ret,
                             membrane_error **err) {
@@ -96,7 +97,8 @@ static int read_keys(mb_config *config, const mb_environment *env, mb_provider *
         if (!text.str) return mb_error_no_memory(err);
         return add_key(config, env, p, &text, err);
     }
-    if (p->key_count) p->key_missing = false;
+    if (p->key_count)
+        p->key_missing = false;
     else if (p->quirks->key_needed && !mb_json_get(table, "base_url")) { // another server may want none
         p->key_missing = true;
         if (variable) p->key_refs[0] = mb_arena_printf(&config->arena, "env:%s", variable);
@@ -104,7 +106,8 @@ static int read_keys(mb_config *config, const mb_environment *env, mb_provider *
     return 0;
 }
 
-// ---- header lines ------------------------------------------------------------------------------------------------------
+// ---- header lines
+// ------------------------------------------------------------------------------------------------------
 
 static int add_line(mb_headers **list, membrane_error **err, mb_config *config, const char *name, const char *prefix,
                     const char *value) {
@@ -118,7 +121,8 @@ static int add_line(mb_headers **list, membrane_error **err, mb_config *config, 
 
 static int header_list(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table, int key,
                        membrane_error **err) {
-    static const char *const always[] = {"Content-Type: application/json", "Accept: application/json, text/event-stream",
+    static const char *const always[] = {"Content-Type: application/json",
+                                         "Accept: application/json, text/event-stream",
                                          "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING, "Expect:"};
     mb_headers **list = &p->headers[key];
     int code = 0;
@@ -148,7 +152,8 @@ static int header_list(mb_config *config, const mb_environment *env, mb_provider
     return code;
 }
 
-// ---- address -----------------------------------------------------------------------------------------------------------
+// ---- address
+// -----------------------------------------------------------------------------------------------------------
 
 static const char *from_environment(mb_config *config, const mb_environment *env, const mb_provider *p) {
     const char *base = NULL;
@@ -196,9 +201,10 @@ static int read_address(mb_config *config, const mb_environment *env, mb_provide
     membrane_error *cause = NULL;
     code = mb_url_parse(base, &url, &cause);
     if (code) {
-        code = code == MEMBRANE_ENOMEM ? mb_error_no_memory(err)
-                                       : mb_config_error(config, err, given ? given : table, "providers.%s.base_url: %s",
-                                                         p->name, membrane_error_message(cause));
+        code = code == MEMBRANE_ENOMEM
+                   ? mb_error_no_memory(err)
+                   : mb_config_error(config, err, given ? given : table, "providers.%s.base_url: %s", p->name,
+                                     membrane_error_message(cause));
         membrane_error_free(cause);
         return code;
     }
@@ -228,7 +234,10 @@ static int read_times(mb_config *config, mb_provider *p, const mb_json *table, m
     const struct {
         const char *key;
         int64_t *value;
-    } all[] = {{"connect", &p->connect_ms}, {"first_token", &p->first_token_ms}, {"idle", &p->idle_ms}, {"total", &p->total_ms}};
+    } all[] = {{"connect", &p->connect_ms},
+               {"first_token", &p->first_token_ms},
+               {"idle", &p->idle_ms},
+               {"total", &p->total_ms}};
     for (size_t i = 0; i < MB_COUNT(all); i++) {
         const mb_json *value = mb_json_get(times, all[i].key);
         int code = value ? mb_config_duration(config, value, all[i].value, err) : 0;
@@ -242,18 +251,24 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
     *p = (mb_provider){.name = name, .implicit = !table};
     const mb_json *kind = mb_json_get(table, "kind");
     membrane_error *cause = NULL;
-    int code = mb_quirks_load(&config->arena, kind ? mb_json_str(kind) : name, mb_json_get(table, "quirks"), &p->quirks, &cause);
+    int code = mb_quirks_load(&config->arena, kind ? mb_json_str(kind) : name, mb_json_get(table, "quirks"), &p->quirks,
+                              &cause);
     if (code) {
         const char *hint = membrane_error_hint(cause);
-        if (code == MEMBRANE_ENOMEM) code = mb_error_no_memory(err);
-        else if (table) code = mb_config_error(config, err, kind ? kind : table, "providers.%s: %s%s%s%s", name, membrane_error_message(cause), hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
-        else code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s", membrane_error_message(cause));
+        if (code == MEMBRANE_ENOMEM)
+            code = mb_error_no_memory(err);
+        else if (table)
+            code = mb_config_error(config, err, kind ? kind : table, "providers.%s: %s%s%s%s", name,
+                                   membrane_error_message(cause), hint ? " (" : "", hint ? hint : "", hint ? ")" : "");
+        else
+            code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s", membrane_error_message(cause));
         membrane_error_free(cause);
         return code;
     }
     p->adapter = mb_adapter_find(p->quirks->wire);
     if (!p->adapter)
-        return mb_config_error(config, err, kind, "providers.%s: the wire \"%s\" is not in this version", name, p->quirks->wire);
+        return mb_config_error(config, err, kind, "providers.%s: the wire \"%s\" is not in this version", name,
+                               p->quirks->wire);
     code = read_address(config, env, p, table, err);
     if (code == 0) code = read_keys(config, env, p, table, err);
     if (code == 0) code = read_times(config, p, table, err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The public functions about the configuration: showing it with origins and without secrets, checking, reloading, trust.
+// The public functions about the configuration: showing it with origins and without secrets, checking, reloading,
+// trust.
 #include <stdio.h>
 #include <string.h>
 
@@ -10,9 +11,12 @@
 #include "runtime/result.h"
 #include "runtime/trust.h"
 
-// ---- show --------------------------------------------------------------------------------------------------------------
+// ---- show
+// --------------------------------------------------------------------------------------------------------------
 
-static bool is_secret_key(const char *key) { return key && (strcmp(key, "api_key") == 0 || strcmp(key, "api_keys") == 0); }
+static bool is_secret_key(const char *key) {
+    return key && (strcmp(key, "api_key") == 0 || strcmp(key, "api_keys") == 0);
+}
 
 // A reference is shown as it is written, anything else never.
 static void put_secret(mb_jw *w, const char *text) {
@@ -47,8 +51,10 @@ static void put_node(mb_jw *w, const mb_json *node, bool secret) {
         for (uint32_t i = 0; i < node->count; i++) put_node(w, &node->children[i], secret);
         mb_jw_end_array(w);
     } else if (node->type == MB_JSON_STRING) {
-        if (secret) put_secret(w, node->str);
-        else put_url(w, node->str);
+        if (secret)
+            put_secret(w, node->str);
+        else
+            put_url(w, node->str);
     } else {
         mb_jw_value(w, node);
     }
@@ -67,7 +73,8 @@ static void put_origins(mb_jw *w, const mb_config *config, const mb_json *node, 
     uint32_t file = MB_CONFIG_FILE_OF(node->line);
     if (!file || file > config->file_count) return;
     char origin[4400];
-    snprintf(origin, sizeof origin, "%s %s:%u", config->files[file - 1].level, config->files[file - 1].path, MB_CONFIG_LINE_OF(node->line));
+    snprintf(origin, sizeof origin, "%s %s:%u", config->files[file - 1].level, config->files[file - 1].path,
+             MB_CONFIG_LINE_OF(node->line));
     mb_jw_kstr(w, mb_buf_text(path), origin);
 }
 
@@ -108,7 +115,8 @@ int membrane_config_show(membrane_t *m, membrane_result **ret_result, membrane_e
     return mb_result_from(&out, ret_result, err);
 }
 
-// ---- check and reload --------------------------------------------------------------------------------------------------
+// ---- check and reload
+// --------------------------------------------------------------------------------------------------
 
 static mb_config *empty_config(void) {
     mb_config *config = mb_calloc(1, sizeof *config);
@@ -146,7 +154,8 @@ int membrane_config_reload(membrane_t *m, membrane_error **err) {
     return 0;
 }
 
-// ---- paths and trust ---------------------------------------------------------------------------------------------------
+// ---- paths and trust
+// ---------------------------------------------------------------------------------------------------
 
 int membrane_config_paths(const char *project_dir, membrane_result **ret_result, membrane_error **err) {
     mb_buf out = MB_BUF(65536);

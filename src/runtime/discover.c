@@ -27,7 +27,9 @@ static bool can_chat(const mb_json *item) {
     return true;
 }
 
-static bool looks_like_embedding(const char *name) { return strstr(name, "embed") || strstr(name, "bge-") || strstr(name, "minilm"); }
+static bool looks_like_embedding(const char *name) {
+    return strstr(name, "embed") || strstr(name, "bge-") || strstr(name, "minilm");
+}
 
 // The first model of the list that can chat; with only_loaded the first that is in memory too.
 static const char *first_chat(const mb_json *list, bool only_loaded) {
@@ -40,14 +42,15 @@ static const char *first_chat(const mb_json *list, bool only_loaded) {
     return NULL;
 }
 
-static bool keep(search *s, const mb_provider *provider, const char *model, const char *format) {
+static bool keep(search *s, const mb_provider *provider, const char *model, const char *before, const char *after) {
     mb_discovery *found = &s->call->m->found;
     if (strlen(model) >= sizeof found->model) return false;
     mb_config_unref(found->config);
     found->config = mb_config_ref(s->call->config);
     found->provider = provider;
     snprintf(found->model, sizeof found->model, "%s", model);
-    snprintf(found->reason, sizeof found->reason, format, provider->base_url ? provider->base_url : provider->name);
+    snprintf(found->reason, sizeof found->reason, "%s%s%s", before, after ? provider->base_url : "",
+             after ? after : "");
     found->until_ms = mb_now_ms() + KEEP_MS;
     return true;
 }
@@ -61,7 +64,9 @@ static bool choose_local(search *s) {
             bool is_loaded_list = q->kind == MB_ASK_LOADED;
             if (is_loaded_list && !loaded) continue;
             const char *name = first_chat(mb_question_json(q, &arena), loaded && !is_loaded_list);
-            if (name) found = keep(s, q->provider, name, loaded ? "a chat model that is loaded at %s" : "a chat model of the engine at %s");
+            if (name)
+                found = keep(s, q->provider, name,
+                             loaded ? "a chat model that is loaded at " : "a chat model of the engine at ", "");
         }
     }
     mb_arena_free(&arena);
@@ -73,7 +78,7 @@ static bool choose_by_key(search *s) {
     for (size_t i = 0; i < config->provider_count; i++) {
         const mb_provider *p = &config->providers[i];
         if (p->local || p->key_count == 0 || !p->quirks->default_model) continue;
-        return keep(s, p, p->quirks->default_model, "a key for %s is set");
+        return keep(s, p, p->quirks->default_model, "a key is set for ", "");
     }
     return false;
 }
@@ -102,8 +107,11 @@ static void on_answers(void *user) {
     membrane_error *error = NULL;
     int code = 0;
     bool found = choose_local(s) || (!s->only_configured && choose_by_key(s));
-    if (!found && s->only_configured) code = nothing_answered(s, &error);
-    else if (!found) keep(s, mb_config_provider(call->config, "builtin", 7), "extractive", "no engine answers and no key is set");
+    if (!found && s->only_configured)
+        code = nothing_answered(s, &error);
+    else if (!found)
+        keep(s, mb_config_provider(call->config, "builtin", 7), "extractive", "no engine answers and no key is set",
+             NULL);
     if (code == 0) code = apply(call, &error);
     for (size_t i = 0; i < s->round.count; i++) mb_question_free(&s->questions[i]);
     void (*done)(void *, int, membrane_error *) = s->done;
@@ -114,7 +122,8 @@ static void on_answers(void *user) {
 static void add_questions(search *s, const mb_provider *p) {
     if (s->round.count + 2 > MB_COUNT(s->questions)) return;
     s->questions[s->round.count++] = (mb_question){.provider = p, .kind = MB_ASK_MODELS};
-    if (strcmp(p->quirks->wire, "ollama") == 0) s->questions[s->round.count++] = (mb_question){.provider = p, .kind = MB_ASK_LOADED};
+    if (strcmp(p->quirks->wire, "ollama") == 0)
+        s->questions[s->round.count++] = (mb_question){.provider = p, .kind = MB_ASK_LOADED};
 }
 
 void mb_discover(membrane_call *call, void (*done)(void *user, int code, membrane_error *error)) {
@@ -135,7 +144,8 @@ void mb_discover(membrane_call *call, void (*done)(void *user, int code, membran
     }
     s->call = call;
     s->done = done;
-    s->round = (mb_round){.m = call->m, .questions = s->questions, .timeout_ms = PROBE_MS, .done = on_answers, .user = s};
+    s->round =
+        (mb_round){.m = call->m, .questions = s->questions, .timeout_ms = PROBE_MS, .done = on_answers, .user = s};
     for (size_t i = 0; i < config->provider_count; i++)
         if (!config->providers[i].implicit) add_questions(s, &config->providers[i]);
     s->only_configured = s->round.count > 0;

@@ -37,12 +37,14 @@ static void check_config(report *r, const mb_config *config) {
     size_t read = 0, configured = 0;
     for (size_t i = 0; i < config->file_count; i++) read += strcmp(config->files[i].state, "read") == 0;
     for (size_t i = 0; i < config->provider_count; i++) configured += !config->providers[i].implicit;
-    snprintf(detail, sizeof detail, "%zu files read, %zu providers, %zu logical models", read, configured, config->model_count);
+    snprintf(detail, sizeof detail, "%zu files read, %zu providers, %zu logical models", read, configured,
+             config->model_count);
     put(r, "configuration", STATE_OK, detail, NULL);
     for (size_t i = 0; i < config->file_count; i++)
         if (strcmp(config->files[i].state, "not trusted") == 0)
             put(r, "project configuration", STATE_WARN, config->files[i].path, "membrane config trust");
-    if (config->warnings.len) put(r, "configuration warnings", STATE_WARN, mb_buf_text(&config->warnings), "membrane config show");
+    if (config->warnings.len)
+        put(r, "configuration warnings", STATE_WARN, mb_buf_text(&config->warnings), "membrane config show");
 }
 
 static void check_keys(report *r, const mb_config *config) {
@@ -52,14 +54,17 @@ static void check_keys(report *r, const mb_config *config) {
         if (p->implicit || !p->key_missing) continue;
         const char *ref = p->key_refs && p->key_refs[0] ? p->key_refs[0] : "api_key";
         snprintf(name, sizeof name, "key of %s", p->name);
-        if (strncmp(ref, "env:", 4) == 0) snprintf(fix, sizeof fix, "export %s=…", ref + 4);
-        else snprintf(fix, sizeof fix, "set providers.%s.api_key", p->name);
+        if (strncmp(ref, "env:", 4) == 0)
+            snprintf(fix, sizeof fix, "export %s=…", ref + 4);
+        else
+            snprintf(fix, sizeof fix, "set providers.%s.api_key", p->name);
         put(r, name, STATE_FAIL, "it is not set", fix);
     }
 }
 
 static void check_certificates(report *r, const mb_config *config) {
-    static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+    static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                        "/etc/ssl/cert.pem"};
     for (size_t i = 0; i < config->provider_count; i++) {
         const mb_provider *p = &config->providers[i];
         if (p->implicit || !p->ca_file || access(p->ca_file, R_OK) == 0) continue;
@@ -71,7 +76,8 @@ static void check_certificates(report *r, const mb_config *config) {
         put(r, "certificates", STATE_OK, usual[i], NULL);
         return;
     }
-    put(r, "certificates", STATE_WARN, "no bundle at the usual places: https:// may fail", "apt-get install ca-certificates");
+    put(r, "certificates", STATE_WARN, "no bundle at the usual places: https:// may fail",
+        "apt-get install ca-certificates");
 }
 
 static void check_log(report *r, membrane_t *m, const mb_config *config) {
@@ -88,7 +94,8 @@ static void check_log(report *r, membrane_t *m, const mb_config *config) {
 
 static void check_helper(report *r) {
     const char *helper = mb_spawn_helper();
-    put(r, "spawn helper", helper ? STATE_OK : STATE_WARN, helper ? helper : "not found: child processes cannot be started",
+    put(r, "spawn helper", helper ? STATE_OK : STATE_WARN,
+        helper ? helper : "not found: child processes cannot be started",
         "install libexec/membrane/spawn, or set MEMBRANE_SPAWN_HELPER");
 }
 
@@ -103,7 +110,8 @@ static void check_provider(report *r, const membrane_result *list, size_t i) {
     const char *url = membrane_result_str(list, path);
     if (strcmp(state, "ok") == 0) {
         snprintf(path, sizeof path, "items.%zu.probe.models", i);
-        snprintf(detail, sizeof detail, "%s, %lld models", url ? url : "", (long long)membrane_result_int(list, path, 0));
+        snprintf(detail, sizeof detail, "%s, %lld models", url ? url : "",
+                 (long long)membrane_result_int(list, path, 0));
         put(r, name, STATE_OK, detail, NULL);
         r->answering++;
         return;
@@ -115,7 +123,8 @@ static void check_provider(report *r, const membrane_result *list, size_t i) {
     // An engine nobody configured that is not there is no fault.
     snprintf(path, sizeof path, "items.%zu.base_url", i);
     put(r, name, STATE_WARN, message ? message : state,
-        kind && strcmp(kind, "auth") == 0 ? "check the key: membrane config show" : "start the engine, or correct base_url");
+        kind && strcmp(kind, "auth") == 0 ? "check the key: membrane config show"
+                                          : "start the engine, or correct base_url");
 }
 
 static void check_providers(report *r, membrane_t *m, const mb_config *config, int64_t timeout_ms) {

@@ -5,8 +5,8 @@
 #include "base/json.h"
 #include "runtime/call.h"
 
-static const char *const type_names[] = {"unknown",     "attempt",  "text", "thinking", "tool_call", "tool_result",
-                                         "approval",    "step",     "reset", "usage",   "done",      "error"};
+static const char *const type_names[] = {"unknown",  "attempt", "text",  "thinking", "tool_call", "tool_result",
+                                         "approval", "step",    "reset", "usage",    "done",      "error"};
 
 int membrane_event_type(const membrane_event *event) { return event ? (int)event->type : 0; }
 
@@ -58,9 +58,7 @@ static void write_body(mb_jw *w, const membrane_event *e) {
         mb_jw_raw(w, json, strlen(json));
         break;
     }
-    default:
-        mb_jw_key(w, "text");
-        mb_jw_strn(w, mb_event_text(e), e->len);
+    default: mb_jw_key(w, "text"); mb_jw_strn(w, mb_event_text(e), e->len);
     }
 }
 

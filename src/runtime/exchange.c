@@ -12,7 +12,8 @@
 #include "route/classify.h"
 #include "runtime/answer.h"
 
-// ---- frame machines, kept for the next stream --------------------------------------------------------------------------
+// ---- frame machines, kept for the next stream
+// --------------------------------------------------------------------------
 
 static mb_sse *take_frames(mb_engine_room *room, mb_frames_kind kind) {
     if (room->idle_count == 0) return mb_sse_new(kind, MB_LIMIT_STREAM_EVENT);
@@ -24,12 +25,15 @@ static mb_sse *take_frames(mb_engine_room *room, mb_frames_kind kind) {
 static void give_frames_back(mb_exchange *x) {
     mb_engine_room *room = x->room;
     if (!x->frames) return;
-    if (room->idle_count < (int)MB_COUNT(room->idle_frames)) room->idle_frames[room->idle_count++] = x->frames;
-    else mb_sse_free(x->frames);
+    if (room->idle_count < (int)MB_COUNT(room->idle_frames))
+        room->idle_frames[room->idle_count++] = x->frames;
+    else
+        mb_sse_free(x->frames);
     x->frames = NULL;
 }
 
-// ---- the end -----------------------------------------------------------------------------------------------------------
+// ---- the end
+// -----------------------------------------------------------------------------------------------------------
 
 static void stop(mb_exchange *x) {
     x->is_running = false;
@@ -71,7 +75,8 @@ void mb_exchange_excerpt(const char *bytes, size_t len, char *out, size_t size) 
     const char *text = mb_buf_text(&clean);
     size_t at = 0;
     for (size_t i = 0; text[i] && at + 1 < size; i++)
-        if ((unsigned char)text[i] >= 0x20 || (at && out[at - 1] != ' ')) out[at++] = (unsigned char)text[i] < 0x20 ? ' ' : text[i];
+        if ((unsigned char)text[i] >= 0x20 || (at && out[at - 1] != ' '))
+            out[at++] = (unsigned char)text[i] < 0x20 ? ' ' : text[i];
     out[at] = '\0';
     mb_buf_free(&clean);
 }
@@ -79,13 +84,14 @@ void mb_exchange_excerpt(const char *bytes, size_t len, char *out, size_t size) 
 // A stream whose answer is complete may take this long to end; then its connection is given up.
 enum { AFTER_END_MS = 1000 };
 
-// ---- time --------------------------------------------------------------------------------------------------------------
+// ---- time
+// --------------------------------------------------------------------------------------------------------------
 
 static int64_t limit_in_force(const mb_exchange *x, const char **ret_phase) {
     bool first = !x->has_progress && x->wire.stream;
     *ret_phase = first ? "first_token" : "idle";
     if (x->has_end) return AFTER_END_MS;
-        if (!x->has_progress && !x->wire.stream) return 0;
+    if (!x->has_progress && !x->wire.stream) return 0;
     return first ? x->plan.first_token_ms : x->plan.idle_ms;
 }
 
@@ -101,8 +107,9 @@ static void time_is_up(mb_exchange *x, const char *phase, int64_t limit) {
     membrane_error *error = NULL;
     mb_transfer *transfer = x->transfer;
     int code = x->has_end ? x->plan.provider->adapter->end(&x->decode) : MEMBRANE_ETIMEOUT;
-    if (code) code = mb_error_set(&error, MEMBRANE_ETIMEOUT, "%s: nothing came for %lld ms (%s timeout)", x->plan.provider->name,
-                            (long long)limit, phase);
+    if (code)
+        code = mb_error_set(&error, MEMBRANE_ETIMEOUT, "%s: nothing came for %lld ms (%s timeout)",
+                            x->plan.provider->name, (long long)limit, phase);
     if (error && !mb_error_is_static(error)) error->phase = phase;
     x->transfer = NULL;
     if (transfer) mb_http_cancel(transfer);
@@ -115,8 +122,10 @@ static void timer_fired(mb_timer *timer) {
     const char *phase;
     int64_t limit = limit_in_force(x, &phase), now = mb_io_now(x->room->io);
     if (x->is_paused || limit == 0) return;
-    if (now < x->last_ms + limit) mb_io_timer_set(x->room->io, timer, x->last_ms + limit);
-    else time_is_up(x, phase, limit);
+    if (now < x->last_ms + limit)
+        mb_io_timer_set(x->room->io, timer, x->last_ms + limit);
+    else
+        time_is_up(x, phase, limit);
 }
 
 static void total_fired(mb_timer *timer) {
@@ -124,13 +133,17 @@ static void total_fired(mb_timer *timer) {
     time_is_up(x, "total", x->plan.total_ms);
 }
 
-// ---- the answer --------------------------------------------------------------------------------------------------------
+// ---- the answer
+// --------------------------------------------------------------------------------------------------------
 
-static bool begins(const char *text, const char *prefix) { return text && strncasecmp(text, prefix, strlen(prefix)) == 0; }
+static bool begins(const char *text, const char *prefix) {
+    return text && strncasecmp(text, prefix, strlen(prefix)) == 0;
+}
 
 // Servers are careless about the type of a stream; what names something that can be none is taken at its word.
 static bool may_be_frames(const char *type) {
-    static const char *const other[] = {"application/json", "text/html", "image/", "audio/", "video/", "application/pdf", "application/zip"};
+    static const char *const other[] = {"application/json", "text/html",       "image/",         "audio/",
+                                        "video/",           "application/pdf", "application/zip"};
     for (size_t i = 0; i < MB_COUNT(other); i++)
         if (begins(type, other[i])) return begins(type, "application/json-seq");
     return true;
@@ -207,12 +220,14 @@ static int end_of_stream(mb_exchange *x) {
 static int end_of_body(mb_exchange *x) {
     const char *type = mb_http_content_type(x->transfer), *text = mb_buf_text(&x->body);
     char excerpt[240];
-    int code = begins(type, "text/html") ? MEMBRANE_ERESPONSE : x->plan.provider->adapter->body(&x->decode, text, x->body.len);
+    int code =
+        begins(type, "text/html") ? MEMBRANE_ERESPONSE : x->plan.provider->adapter->body(&x->decode, text, x->body.len);
     if (code != MEMBRANE_ERESPONSE || x->plan.turn->error) return code;
     mb_exchange_excerpt(text, x->body.len, excerpt, sizeof excerpt);
-    return mb_error_set(&x->plan.turn->error, code, "%s answered %d with a body that is no %s answer (%s, %zu bytes): %s",
-                        x->plan.provider->name, mb_http_status(x->transfer), x->plan.provider->adapter->name,
-                        type ? type : "no content type", x->body.len, excerpt);
+    return mb_error_set(&x->plan.turn->error, code,
+                        "%s answered %d with a body that is no %s answer (%s, %zu bytes): %s", x->plan.provider->name,
+                        mb_http_status(x->transfer), x->plan.provider->adapter->name, type ? type : "no content type",
+                        x->body.len, excerpt);
 }
 
 static int refused(mb_exchange *x, membrane_error **error) {
@@ -222,7 +237,9 @@ static int refused(mb_exchange *x, membrane_error **error) {
     for (size_t i = 0; i < MB_COUNT(id_names) && !id; i++) id = mb_http_header(x->transfer, id_names[i]);
     if (status >= 300 && status < 400) {
         const char *to = mb_http_header(x->transfer, "location");
-        int code = mb_error_set(error, MEMBRANE_ERESPONSE, "%s answered %d, a redirect to %.200s, which is not followed", x->plan.provider->name, status, to ? to : "nowhere");
+        int code =
+            mb_error_set(error, MEMBRANE_ERESPONSE, "%s answered %d, a redirect to %.200s, which is not followed",
+                         x->plan.provider->name, status, to ? to : "nowhere");
         if (!mb_error_is_static(*error)) (*error)->http_status = status;
         mb_error_hint(*error, "set providers.%s.base_url to the address that answers", x->plan.provider->name);
         return code;
@@ -241,10 +258,17 @@ static int transport_error(mb_exchange *x, const mb_http_done *done, int code, m
     const char *name = x->plan.provider->name, *url = x->plan.provider->root_url;
     const char *detail = done->detail ? done->detail : membrane_status_text(code);
     if (code == MEMBRANE_ENOMEM) return mb_error_no_memory(error);
-    if (code == MEMBRANE_ETRUNCATED) code = mb_error_set(error, code, "%s: the stream ended before the answer was complete%s%s", name, done->detail ? ": " : "", done->detail ? done->detail : "");
-    else if (code == MEMBRANE_EMALFORMED) code = mb_error_set(error, code, "%s: a part of the stream is not what the %s wire allows, or longer than %zu bytes", name, x->plan.provider->adapter->name, MB_LIMIT_STREAM_EVENT);
-    else if (code == MEMBRANE_ERESPONSE && !mb_buf_ok(&x->body)) code = mb_error_set(error, code, "%s: the answer is longer than %zu bytes", name, x->body.max);
-    else code = mb_error_set(error, code, "%s (%s): %s", name, url, detail);
+    if (code == MEMBRANE_ETRUNCATED)
+        code = mb_error_set(error, code, "%s: the stream ended before the answer was complete%s%s", name,
+                            done->detail ? ": " : "", done->detail ? done->detail : "");
+    else if (code == MEMBRANE_EMALFORMED)
+        code = mb_error_set(error, code,
+                            "%s: a part of the stream is not what the %s wire allows, or longer than %zu bytes", name,
+                            x->plan.provider->adapter->name, MB_LIMIT_STREAM_EVENT);
+    else if (code == MEMBRANE_ERESPONSE && !mb_buf_ok(&x->body))
+        code = mb_error_set(error, code, "%s: the answer is longer than %zu bytes", name, x->body.max);
+    else
+        code = mb_error_set(error, code, "%s (%s): %s", name, url, detail);
     if (!mb_error_is_static(*error)) {
         (*error)->phase = done->phase;
         (*error)->http_status = mb_http_status(x->transfer);
@@ -279,11 +303,13 @@ static void on_done(void *user, const mb_http_done *done) {
     mb_exchange *x = user;
     membrane_error *error = NULL;
     int code = outcome(x, done, &error);
-    if (code && error && !mb_error_is_static(error) && !error->http_status) error->http_status = mb_http_status(x->transfer);
+    if (code && error && !mb_error_is_static(error) && !error->http_status)
+        error->http_status = mb_http_status(x->transfer);
     end(x, code, error);
 }
 
-// ---- the start ---------------------------------------------------------------------------------------------------------
+// ---- the start
+// ---------------------------------------------------------------------------------------------------------
 
 static const mb_headers *header_list(mb_exchange *x) {
     const mb_provider *p = x->plan.provider;
@@ -311,17 +337,28 @@ int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_pl
     x->decode = (mb_decode){.ask = &x->plan.ask, .turn = plan->turn, .parser = room->parser};
     int code = plan->provider->adapter->write(&x->plan.ask, &x->wire, err);
     if (code == 0 && x->wire.body.failed == MEMBRANE_EINVAL)
-        code = mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes as %s wants it", x->wire.body.max, plan->provider->name);
-    else if (code == 0 && (x->wire.body.failed || x->wire.url.failed)) code = mb_error_no_memory(err);
+        code = mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes as %s wants it",
+                            x->wire.body.max, plan->provider->name);
+    else if (code == 0 && (x->wire.body.failed || x->wire.url.failed))
+        code = mb_error_no_memory(err);
     const mb_headers *headers = code == 0 ? header_list(x) : NULL;
     if (code == 0 && !headers) code = mb_error_no_memory(err);
     if (code) return code;
     const mb_provider *p = plan->provider;
     const bool has_body = x->wire.body.len > 0 || strcmp(x->wire.method, "GET") != 0;
-    mb_http_request request = {
-        .method = x->wire.method, .url = mb_buf_text(&x->wire.url), .body = has_body ? mb_buf_text(&x->wire.body) : NULL,
-        .body_len = x->wire.body.len, .headers = headers, .connect_timeout_ms = plan->connect_ms, .proxy = p->proxy,
-        .no_proxy = p->no_proxy, .ca_file = p->ca_file, .http_version = p->http_version, .data = on_data, .done = on_done, .user = x};
+    mb_http_request request = {.method = x->wire.method,
+                               .url = mb_buf_text(&x->wire.url),
+                               .body = has_body ? mb_buf_text(&x->wire.body) : NULL,
+                               .body_len = x->wire.body.len,
+                               .headers = headers,
+                               .connect_timeout_ms = plan->connect_ms,
+                               .proxy = p->proxy,
+                               .no_proxy = p->no_proxy,
+                               .ca_file = p->ca_file,
+                               .http_version = p->http_version,
+                               .data = on_data,
+                               .done = on_done,
+                               .user = x};
     code = mb_http_send(room->http, &request, &x->transfer, err);
     if (code) return code;
     x->is_running = true;

@@ -16,16 +16,16 @@ typedef struct mb_engine_room {
     mb_json_parser *parser;
     mb_sse *idle_frames[32]; // frame machines that can be used again
     int idle_count;
-    mb_block_pool blocks;    // for the queues of calls
+    mb_block_pool blocks; // for the queues of calls
 } mb_engine_room;
 
 typedef struct mb_exchange_plan {
     const mb_provider *provider;
     int key;
-    mb_ask ask;            // its texts must live until done
+    mb_ask ask;                       // its texts must live until done
     const char *const *extra_headers; // lines "Name: value" of the request, NULL-terminated, or NULL
     int64_t connect_ms, first_token_ms, idle_ms, total_ms; // each may be 0: no limit
-    mb_turn *turn;         // the caller's
+    mb_turn *turn;                                         // the caller's
     // More would not fit: the transfer pauses until mb_exchange_resume. May be NULL.
     bool (*is_full)(void *user);
     // A received piece has been decoded. May be NULL.
@@ -48,7 +48,7 @@ struct mb_exchange {
     int64_t start_ms, last_ms; // of the last progress; paused time does not count
     enum { MB_BODY_UNKNOWN, MB_BODY_FRAMES, MB_BODY_WHOLE, MB_BODY_REFUSAL } kind;
     bool is_running, is_paused, has_progress, has_end;
-    int frame_code;   // what the adapter's frame ended with
+    int frame_code; // what the adapter's frame ended with
 };
 
 // Writes and sends. On failure nothing is called back and *err says why.

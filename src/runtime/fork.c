@@ -13,8 +13,10 @@ static void make_page(void) {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return;
-    if (madvise(p, size, MADV_WIPEONFORK) != 0) munmap(p, size);
-    else page = p;
+    if (madvise(p, size, MADV_WIPEONFORK) != 0)
+        munmap(p, size);
+    else
+        page = p;
 }
 
 long mb_fork_generation(void) {

@@ -39,7 +39,7 @@ struct membrane_handle {
     mb_config *config;
     bool is_open, is_started;
     mb_host_provider *hosts;
-    membrane_call *idle_calls;               // memory of ended calls, for the next ones
+    membrane_call *idle_calls; // memory of ended calls, for the next ones
     int idle_call_count;
     membrane_call *live;                     // calls that their callers hold
     membrane_call *ready_first, *ready_last; // calls with events, in turn

@@ -54,7 +54,8 @@ static void unref_push(membrane_push *push) {
     mb_free(push);
 }
 
-// ---- on the I/O thread -------------------------------------------------------------------------------------------------
+// ---- on the I/O thread
+// -------------------------------------------------------------------------------------------------
 
 static mb_finish finish_of(const char *name) {
     for (int f = MB_FINISH_STOP; f <= MB_FINISH_CONTENT_FILTER; f++)
@@ -102,7 +103,8 @@ static void carry(mb_task *task) {
     push->posted = false;
     bool wanted = !push->is_unwanted;
     pthread_mutex_unlock(&push->lock);
-    if (wanted) take_words(call, words);
+    if (wanted)
+        take_words(call, words);
     else
         for (word *next; words; words = next) {
             next = words->next;
@@ -137,7 +139,8 @@ int mb_host_start(membrane_call *call, const mb_provider *provider, const char *
     pthread_mutex_unlock(&push->lock);
     unref_push(push);
     mb_free(run);
-    return mb_error_set(err, code < 0 ? code : MEMBRANE_ESERVER, "%s: the host's provider did not start", provider->name);
+    return mb_error_set(err, code < 0 ? code : MEMBRANE_ESERVER, "%s: the host's provider did not start",
+                        provider->name);
 }
 
 void mb_host_cancel(membrane_call *call) {
@@ -154,18 +157,23 @@ void mb_host_cancel(membrane_call *call) {
     mb_free(run);
 }
 
-// ---- any thread --------------------------------------------------------------------------------------------------------
+// ---- any thread
+// --------------------------------------------------------------------------------------------------------
 
 static int put_word(membrane_push *push, word *w) {
     int code = 0;
     if (!w) return MEMBRANE_ENOMEM;
     pthread_mutex_lock(&push->lock);
-    if (push->is_unwanted) code = MEMBRANE_ECANCELLED;
-    else if (push->is_ended) code = MEMBRANE_EINVAL;
+    if (push->is_unwanted)
+        code = MEMBRANE_ECANCELLED;
+    else if (push->is_ended)
+        code = MEMBRANE_EINVAL;
     bool posts = code == 0 && !push->posted;
     if (code == 0) {
-        if (push->last) push->last->next = w;
-        else push->first = w;
+        if (push->last)
+            push->last->next = w;
+        else
+            push->first = w;
         push->last = w;
         push->posted = true;
         push->is_ended = w->kind == WORD_DONE || w->kind == WORD_ERROR;
@@ -202,14 +210,17 @@ static int put_text(membrane_push *push, word_kind kind, const char *text, size_
     return put_word(push, new_word(kind, text, len));
 }
 
-int membrane_push_text(membrane_push *push, const char *text, size_t len) { return put_text(push, WORD_TEXT, text, len); }
+int membrane_push_text(membrane_push *push, const char *text, size_t len) {
+    return put_text(push, WORD_TEXT, text, len);
+}
 
 int membrane_push_thinking(membrane_push *push, const char *text, size_t len) {
     return put_text(push, WORD_THINKING, text, len);
 }
 
 int membrane_push_tool_call(membrane_push *push, const char *id, const char *name, const char *arguments, size_t len) {
-    if (!push || !name || !name[0] || (!arguments && len) || !mb_utf8_valid(arguments ? arguments : "", len)) return MEMBRANE_EINVAL;
+    if (!push || !name || !name[0] || (!arguments && len) || !mb_utf8_valid(arguments ? arguments : "", len))
+        return MEMBRANE_EINVAL;
     word *w = new_word(WORD_TOOL_CALL, arguments, len);
     if (!w) return MEMBRANE_ENOMEM;
     w->id = mb_strdup(id);
@@ -248,13 +259,17 @@ int membrane_provider_add(membrane_t *m, const char *name, const membrane_provid
                           membrane_error **err) {
     membrane_provider_table copy;
     if (!m || !name || !table || !mb_options_read(&copy, sizeof copy, table) || !copy.start)
-        return mb_error_set(err, MEMBRANE_EINVAL, "membrane_provider_add: an argument is NULL, or the table has no start");
+        return mb_error_set(err, MEMBRANE_EINVAL,
+                            "membrane_provider_add: an argument is NULL, or the table has no start");
     if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     if (copy.version != MEMBRANE_PROVIDER_VERSION)
-        return mb_error_set(err, MEMBRANE_EINVAL, "membrane_provider_add: this library knows version %d of the table, not %u", MEMBRANE_PROVIDER_VERSION, copy.version);
+        return mb_error_set(err, MEMBRANE_EINVAL,
+                            "membrane_provider_add: this library knows version %d of the table, not %u",
+                            MEMBRANE_PROVIDER_VERSION, copy.version);
     size_t len = strlen(name);
     if (len == 0 || len > MB_LIMIT_NAME || strchr(name, '/') || !mb_utf8_valid(name, len))
-        return mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no name for a provider: no slash, 1 to %d bytes", name, MB_LIMIT_NAME);
+        return mb_error_set(err, MEMBRANE_EINVAL, "\"%s\" is no name for a provider: no slash, 1 to %d bytes", name,
+                            MB_LIMIT_NAME);
     mb_config *config = mb_handle_config(m);
     const mb_provider *other = mb_config_provider(config, name, len);
     bool taken = (other && (!other->implicit || !other->adapter)) || mb_handle_host(m, name, len);

@@ -15,8 +15,10 @@ int membrane_log_calls(membrane_t *m, const char *query_json, membrane_result **
     if (!m || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_log_calls: an argument is NULL");
     if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     int code = query_json ? mb_json_parse(&arena, query_json, strlen(query_json), &query, &cause) : 0;
-    if (code == MEMBRANE_ENOMEM) mb_error_no_memory(err);
-    else if (code) code = mb_error_set(err, MEMBRANE_EINVAL, "the query is no JSON: %s", membrane_error_message(cause));
+    if (code == MEMBRANE_ENOMEM)
+        mb_error_no_memory(err);
+    else if (code)
+        code = mb_error_set(err, MEMBRANE_EINVAL, "the query is no JSON: %s", membrane_error_message(cause));
     if (code == 0) code = mb_calls_query(m->calls, query, &out, err);
     membrane_error_free(cause);
     mb_arena_free(&arena);
@@ -39,7 +41,8 @@ int membrane_log_read(membrane_t *m, const char *level, char *buf, size_t cap, s
     return mb_records_read(m->records, (mb_level)number, buf, cap, ret_len, ret_dropped, timeout_ms);
 }
 
-int membrane_usage_sum(membrane_t *m, const char *by, int64_t since_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_usage_sum(membrane_t *m, const char *by, int64_t since_ms, membrane_result **ret_result,
+                       membrane_error **err) {
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE);
     if (!m || !by || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_usage_sum: an argument is NULL");
     if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");

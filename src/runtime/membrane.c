@@ -11,13 +11,12 @@
 #include "runtime/discover.h"
 #include "runtime/fork.h"
 
-void membrane_options_init(membrane_options *options, size_t size) {
-    mb_options_init(options, size, sizeof *options);
-}
+void membrane_options_init(membrane_options *options, size_t size) { mb_options_init(options, size, sizeof *options); }
 
 void membrane_string_free(char *text) { mb_free(text); }
 
-// ---- the pieces --------------------------------------------------------------------------------------------------------
+// ---- the pieces
+// --------------------------------------------------------------------------------------------------------
 
 static void free_hosts(mb_host_provider *host) {
     for (mb_host_provider *next; host; host = next) {
@@ -37,7 +36,9 @@ static void free_options(membrane_options *o) {
 static bool copy_options(membrane_options *to, const membrane_options *from) {
     *to = *from;
     to->config_path = mb_strdup(from->config_path);
-    to->config_text = from->config_text ? mb_strndup(from->config_text, from->config_len ? from->config_len : strlen(from->config_text)) : NULL;
+    to->config_text = from->config_text ? mb_strndup(from->config_text,
+                                                     from->config_len ? from->config_len : strlen(from->config_text))
+                                        : NULL;
     to->project_dir = mb_strdup(from->project_dir);
     to->log_path = mb_strdup(from->log_path);
     return !((from->config_path && !to->config_path) || (from->config_text && !to->config_text) ||
@@ -77,7 +78,8 @@ bool mb_handle_is_forked(const membrane_t *m) {
     return generation != 0 && generation != mb_fork_generation();
 }
 
-// ---- open --------------------------------------------------------------------------------------------------------------
+// ---- open
+// --------------------------------------------------------------------------------------------------------------
 
 static int build(membrane_t *m, const membrane_options *o, membrane_error **err) {
     int code = mb_config_load(o, &m->config, err);
@@ -93,7 +95,8 @@ int membrane_open(const membrane_options *options, membrane_t **ret_m, membrane_
     membrane_options o;
     if (!ret_m) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_open: ret_m is NULL");
     if (!mb_options_read(&o, sizeof o, options))
-        return mb_error_set(err, MEMBRANE_EINVAL, "membrane_open: the options were not filled by membrane_options_init");
+        return mb_error_set(err, MEMBRANE_EINVAL,
+                            "membrane_open: the options were not filled by membrane_options_init");
     membrane_t *m = mb_calloc(1, sizeof *m);
     if (!m) return mb_error_no_memory(err);
     m->refs = 1;
@@ -102,8 +105,10 @@ int membrane_open(const membrane_options *options, membrane_t **ret_m, membrane_
     pthread_mutex_init(&m->lock, NULL);
     mb_rng_seed(&m->rng);
     int code = build(m, &o, err);
-    if (code) release(m, false);
-    else *ret_m = m;
+    if (code)
+        release(m, false);
+    else
+        *ret_m = m;
     return code;
 }
 
@@ -146,7 +151,8 @@ const mb_host_provider *mb_handle_host(membrane_t *m, const char *name, size_t l
     return host; // hosts are never taken away
 }
 
-// ---- close -------------------------------------------------------------------------------------------------------------
+// ---- close
+// -------------------------------------------------------------------------------------------------------------
 
 static void cancel_all(mb_task *task) {
     membrane_t *m = (membrane_t *)((char *)task - offsetof(membrane_t, close_task));
@@ -185,8 +191,10 @@ static void last_reference(membrane_t *m) {
     }
     begin_close(m);
     // The I/O thread itself may have dropped it, or be busy in a host's callback: somebody else must wait for it then.
-    if (!m->is_started || (!mb_io_is_me(m->io) && mb_io_join(m->io, 0))) release(m, false);
-    else if (pthread_create(&thread, NULL, reap, m) == 0) pthread_detach(thread);
+    if (!m->is_started || (!mb_io_is_me(m->io) && mb_io_join(m->io, 0)))
+        release(m, false);
+    else if (pthread_create(&thread, NULL, reap, m) == 0)
+        pthread_detach(thread);
 }
 
 void membrane_unref(membrane_t *m) {

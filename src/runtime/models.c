@@ -10,7 +10,8 @@
 
 enum { DEFAULT_MS = 10000, DEFAULT_PROBE_MS = 5000 };
 
-// ---- list --------------------------------------------------------------------------------------------------------------
+// ---- list
+// --------------------------------------------------------------------------------------------------------------
 
 static void put_logical(mb_jw *w, const mb_config *config) {
     for (size_t i = 0; i < config->model_count; i++) {
@@ -100,7 +101,7 @@ static int choose_asked(asked *a, membrane_t *m, const char *provider, membrane_
     if (!a->questions) return mb_error_no_memory(err);
     for (size_t i = 0; i < a->config->provider_count; i++) {
         const mb_provider *p = &a->config->providers[i];
-        if (provider ? strcmp(p->name, provider) == 0 && p->adapter                       : is_asked(a->config, p)) add(a, p);
+        if (provider ? strcmp(p->name, provider) == 0 && p->adapter : is_asked(a->config, p)) add(a, p);
     }
     if (provider && a->count == 0) {
         const mb_provider *ignored;
@@ -125,15 +126,19 @@ static int put_list(asked *a, bool only_one, mb_buf *out, membrane_error **err) 
         mb_question *q = &a->questions[i];
         if (q->kind != MB_ASK_MODELS) continue;
         bool has_loaded = i + 1 < a->count && a->questions[i + 1].kind == MB_ASK_LOADED;
-        if (q->code == 0) answered++;
-        else if (!first_failure) first_failure = q;
-        put_models(&w, q, mb_question_json(q, &arena), has_loaded ? mb_question_json(&a->questions[i + 1], &arena) : NULL);
+        if (q->code == 0)
+            answered++;
+        else if (!first_failure)
+            first_failure = q;
+        put_models(&w, q, mb_question_json(q, &arena),
+                   has_loaded ? mb_question_json(&a->questions[i + 1], &arena) : NULL);
     }
     mb_jw_end_array(&w);
     mb_jw_key(&w, "errors");
     mb_jw_array(&w);
     for (size_t i = 0; i < a->count; i++)
-        if (a->questions[i].code && a->questions[i].kind == MB_ASK_MODELS && !(a->questions[i].provider->implicit && !only_one && a->questions[i].code == MEMBRANE_ECONNECT))
+        if (a->questions[i].code && a->questions[i].kind == MB_ASK_MODELS &&
+            !(a->questions[i].provider->implicit && !only_one && a->questions[i].code == MEMBRANE_ECONNECT))
             put_failure(&w, &a->questions[i]);
     mb_jw_end_array(&w);
     mb_jw_end_object(&w);
@@ -146,13 +151,15 @@ static int put_list(asked *a, bool only_one, mb_buf *out, membrane_error **err) 
     return 0;
 }
 
-int membrane_model_list(membrane_t *m, const char *provider, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_model_list(membrane_t *m, const char *provider, int64_t timeout_ms, membrane_result **ret_result,
+                        membrane_error **err) {
     asked a = {0};
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE);
     if (!m || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_list: an argument is NULL");
     if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     int code = choose_asked(&a, m, provider, err);
-    mb_round round = {.m = m, .questions = a.questions, .count = a.count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
+    mb_round round = {
+        .m = m, .questions = a.questions, .count = a.count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
     if (code == 0) code = mb_round_wait(&round, err);
     if (code == 0) code = put_list(&a, provider != NULL, &out, err);
     asked_free(&a);
@@ -161,7 +168,8 @@ int membrane_model_list(membrane_t *m, const char *provider, int64_t timeout_ms,
     return code;
 }
 
-// ---- one model ---------------------------------------------------------------------------------------------------------
+// ---- one model
+// ---------------------------------------------------------------------------------------------------------
 
 enum { MORE_MAX = 3 };
 
@@ -191,19 +199,22 @@ static int find_one(one *o, membrane_t *m, const char *name, membrane_error **er
         return 0;
     }
     const char *slash = strchr(name, '/');
-    if (!slash || !slash[1]) return mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no model \"%s\": write provider/model", name);
+    if (!slash || !slash[1])
+        return mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no model \"%s\": write provider/model", name);
     o->question.model = slash + 1;
     return mb_resolve_provider(m, o->config, &o->arena, name, (size_t)(slash - name), &o->question.provider, err);
 }
 
-static int ask_one(membrane_t *m, const char *name, mb_ask_kind kind, int64_t keep_alive_ms, int64_t timeout_ms, one *o, membrane_error **err) {
+static int ask_one(membrane_t *m, const char *name, mb_ask_kind kind, int64_t keep_alive_ms, int64_t timeout_ms, one *o,
+                   membrane_error **err) {
     if (!m || !name) return mb_error_set(err, MEMBRANE_EINVAL, "an argument is NULL");
     if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
     int code = find_one(o, m, name, err);
     if (code) return code;
     o->question.kind = kind;
     o->question.keep_alive_ms = keep_alive_ms;
-    mb_round round = {.m = m, .questions = &o->question, .count = 1, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
+    mb_round round = {
+        .m = m, .questions = &o->question, .count = 1, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
     code = mb_round_wait(&round, err);
     if (code == 0 && o->question.code) {
         code = o->question.code;
@@ -213,7 +224,8 @@ static int ask_one(membrane_t *m, const char *name, mb_ask_kind kind, int64_t ke
 }
 
 static void put_more(mb_jw *w, one *o) {
-    for (size_t i = 0; i < o->more_count; i++) mb_jw_kvalue_if(w, o->more_names[i], mb_question_json(&o->more[i], &o->arena));
+    for (size_t i = 0; i < o->more_count; i++)
+        mb_jw_kvalue_if(w, o->more_names[i], mb_question_json(&o->more[i], &o->arena));
 }
 
 // What llama.cpp's server has beside: its health, its slots, its metrics page.
@@ -222,13 +234,17 @@ static void ask_more(one *o, membrane_t *m, int64_t timeout_ms) {
     const struct {
         const char *name, *path;
         mb_ask_kind kind;
-    } rows[MORE_MAX] = {{"health", q->health_path, MB_ASK_HEALTH}, {"slots", q->slots_path, MB_ASK_SLOTS}, {"metrics", q->metrics_path, MB_ASK_METRICS}};
+    } rows[MORE_MAX] = {{"health", q->health_path, MB_ASK_HEALTH},
+                        {"slots", q->slots_path, MB_ASK_SLOTS},
+                        {"metrics", q->metrics_path, MB_ASK_METRICS}};
     for (size_t i = 0; i < MORE_MAX; i++) {
         if (!rows[i].path) continue;
         o->more_names[o->more_count] = rows[i].name;
-        o->more[o->more_count++] = (mb_question){.provider = o->question.provider, .kind = rows[i].kind, .model = o->question.model};
+        o->more[o->more_count++] =
+            (mb_question){.provider = o->question.provider, .kind = rows[i].kind, .model = o->question.model};
     }
-    mb_round round = {.m = m, .questions = o->more, .count = o->more_count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
+    mb_round round = {
+        .m = m, .questions = o->more, .count = o->more_count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_MS};
     if (o->more_count && mb_round_wait(&round, NULL) != 0) o->more_count = 0;
 }
 
@@ -259,7 +275,8 @@ static int finish_one(one *o, const char *extra, int code, membrane_result **ret
     return code;
 }
 
-int membrane_model_show(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_model_show(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result,
+                        membrane_error **err) {
     one o = {0};
     if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_show: ret_result is NULL");
     int code = ask_one(m, name, MB_ASK_SHOW, 0, timeout_ms, &o, err);
@@ -267,26 +284,30 @@ int membrane_model_show(membrane_t *m, const char *name, int64_t timeout_ms, mem
     return finish_one(&o, NULL, code, ret_result, err);
 }
 
-int membrane_model_load(membrane_t *m, const char *name, int64_t keep_alive_ms, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_model_load(membrane_t *m, const char *name, int64_t keep_alive_ms, int64_t timeout_ms,
+                        membrane_result **ret_result, membrane_error **err) {
     one o = {0};
     if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_load: ret_result is NULL");
     if (timeout_ms <= 0) timeout_ms = MB_TIME_FIRST_TOKEN_LOCAL; // reading a model from disk takes its time
     return finish_one(&o, "loaded", ask_one(m, name, MB_ASK_LOAD, keep_alive_ms, timeout_ms, &o, err), ret_result, err);
 }
 
-int membrane_model_unload(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_model_unload(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result,
+                          membrane_error **err) {
     one o = {0};
     if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_unload: ret_result is NULL");
     return finish_one(&o, "unloaded", ask_one(m, name, MB_ASK_UNLOAD, 0, timeout_ms, &o, err), ret_result, err);
 }
 
-int membrane_model_warm(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_model_warm(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result,
+                        membrane_error **err) {
     membrane_call_options options;
     membrane_call *call;
     const membrane_event *event;
     static const char hello[] = "[{\"role\":\"user\",\"content\":\"Hi\"}]";
     mb_buf request = MB_BUF(65536), out = MB_BUF(65536);
-    if (!m || !name || !ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_warm: an argument is NULL");
+    if (!m || !name || !ret_result)
+        return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_warm: an argument is NULL");
     mb_jw w = mb_jw_to(&request);
     mb_jw_object(&w);
     mb_jw_kstr(&w, "model", name);
@@ -296,7 +317,8 @@ int membrane_model_warm(membrane_t *m, const char *name, int64_t timeout_ms, mem
     mb_jw_end_object(&w);
     membrane_call_options_init(&options, sizeof options);
     options.deadline_ms = timeout_ms > 0 ? timeout_ms : MB_TIME_FIRST_TOKEN_LOCAL;
-    int code = mb_buf_ok(&request) ? membrane_call_start(m, request.data, request.len, &options, &call, err) : mb_error_no_memory(err);
+    int code = mb_buf_ok(&request) ? membrane_call_start(m, request.data, request.len, &options, &call, err)
+                                   : mb_error_no_memory(err);
     mb_buf_free(&request);
     if (code) return code;
     while ((code = membrane_call_next(call, MEMBRANE_FOREVER, &event, err)) == 0) {}
@@ -316,7 +338,8 @@ int membrane_model_warm(membrane_t *m, const char *name, int64_t timeout_ms, mem
     return code;
 }
 
-// ---- providers ---------------------------------------------------------------------------------------------------------
+// ---- providers
+// ---------------------------------------------------------------------------------------------------------
 
 static void put_probe(mb_jw *w, const mb_question *q, mb_arena *arena) {
     const mb_json *models = mb_question_json(q, arena), *version = mb_question_json(q + 1, arena);
@@ -335,7 +358,8 @@ static void put_probe(mb_jw *w, const mb_question *q, mb_arena *arena) {
     mb_jw_end_object(w);
 }
 
-static void put_provider(mb_jw *w, const mb_provider *p, const mb_question *probe, const mb_json *last, mb_arena *arena) {
+static void put_provider(mb_jw *w, const mb_provider *p, const mb_question *probe, const mb_json *last,
+                         mb_arena *arena) {
     mb_jw_object(w);
     mb_jw_kstr(w, "name", p->name);
     mb_jw_kstr(w, "kind", p->quirks->kind);
@@ -361,11 +385,15 @@ static int probe_all(membrane_t *m, mb_config *config, int64_t timeout_ms, asked
         a->questions[a->count++] = (mb_question){.provider = p, .kind = MB_ASK_MODELS};
         a->questions[a->count++] = (mb_question){.provider = p, .kind = MB_ASK_VERSION};
     }
-    mb_round round = {.m = m, .questions = a->questions, .count = a->count, .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_PROBE_MS};
+    mb_round round = {.m = m,
+                      .questions = a->questions,
+                      .count = a->count,
+                      .timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_PROBE_MS};
     return mb_round_wait(&round, err);
 }
 
-int membrane_provider_list(membrane_t *m, int probe, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err) {
+int membrane_provider_list(membrane_t *m, int probe, int64_t timeout_ms, membrane_result **ret_result,
+                           membrane_error **err) {
     asked a = {0};
     mb_arena arena = {0};
     mb_buf out = MB_BUF(MB_LIMIT_RESPONSE), last_text = MB_BUF(MB_LIMIT_RESPONSE);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// OLLAMA_HOST: "", "host", "host:port", ":port", "http://host[:port]", "https://host[:port]", with quotes and blanks around
-// it, [v6] addresses, and a path. Without a scheme the port is 11434; http:// without a port means 80, https:// 443.
-// 0.0.0.0 and [::] are where a server listens: a client reaches it by loopback.
+// OLLAMA_HOST: "", "host", "host:port", ":port", "http://host[:port]", "https://host[:port]", with quotes and blanks
+// around it, [v6] addresses, and a path. Without a scheme the port is 11434; http:// without a port means 80, https://
+// 443. 0.0.0.0 and [::] are where a server listens: a client reaches it by loopback.
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -81,8 +81,10 @@ int mb_config_ollama_host(mb_arena *arena, const char *text, const char **ret, m
     size_t len = strlen(text);
     const char *at = trim(text, &len);
     address a = {.scheme = "http", .port = DEFAULT_PORT, .path = ""};
-    if (has_prefix(at, len, "http://")) a.port = 80, at += 7, len -= 7;
-    else if (has_prefix(at, len, "https://")) a.scheme = "https", a.port = 443, at += 8, len -= 8;
+    if (has_prefix(at, len, "http://"))
+        a.port = 80, at += 7, len -= 7;
+    else if (has_prefix(at, len, "https://"))
+        a.scheme = "https", a.port = 443, at += 8, len -= 8;
     if (memmem(at, len, "://", 3))
         return mb_error_set(err, MEMBRANE_ECONFIG, "OLLAMA_HOST=%s: only http:// and https:// are spoken", shown);
     a.host = at;
@@ -92,8 +94,8 @@ int mb_config_ollama_host(mb_arena *arena, const char *text, const char **ret, m
     if (!cut_port(&a))
         return mb_error_set(err, MEMBRANE_ECONFIG, "OLLAMA_HOST=%s: the port is no number from 1 to 65535", shown);
     const char *host = host_of(&a, arena);
-    const char *url = host ? mb_arena_printf(arena, "%s://%.*s%s:%d%.*s", a.scheme, (int)a.user_len, a.user, host, a.port,
-                                             (int)a.path_len, a.path)
+    const char *url = host ? mb_arena_printf(arena, "%s://%.*s%s:%d%.*s", a.scheme, (int)a.user_len, a.user, host,
+                                             a.port, (int)a.path_len, a.path)
                            : NULL;
     if (!url) return mb_error_no_memory(err);
     mb_url parts;

@@ -8,7 +8,12 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 
-enum { BLOCK_ROOM = 3968, RESERVE_ROOM = sizeof(membrane_event) + sizeof(mb_event_extra) + 64, ALIGN = 16, POOL_MAX = 64 };
+enum {
+    BLOCK_ROOM = 3968,
+    RESERVE_ROOM = sizeof(membrane_event) + sizeof(mb_event_extra) + 64,
+    ALIGN = 16,
+    POOL_MAX = 64
+};
 
 struct mb_block {
     mb_block *next;
@@ -101,8 +106,10 @@ static void link_open(mb_queue *q) {
     pthread_mutex_lock(&q->lock);
     bool moved = move_into_last(q, block);
     if (!moved) {
-        if (q->last) q->last->next = block;
-        else q->first = block;
+        if (q->last)
+            q->last->next = block;
+        else
+            q->first = block;
         q->last = block;
     }
     bool wakes = q->sleeps;
@@ -138,7 +145,8 @@ membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t le
     }
     if (!open && !(q->open = open = new_block(q, size))) return NULL;
     membrane_event *event = (membrane_event *)(void *)(open->data + open->used);
-    *event = (membrane_event){.type = (uint32_t)type, .size = (uint32_t)size, .len = len, .queue = q, .has_extra = has_extra};
+    *event = (membrane_event){
+        .type = (uint32_t)type, .size = (uint32_t)size, .len = len, .queue = q, .has_extra = has_extra};
     if (has_extra) memset(event + 1, 0, sizeof(mb_event_extra));
     if (len) {
         char *copy = (char *)event + head;
@@ -207,7 +215,8 @@ bool mb_queue_was_handed(mb_queue *q) {
     return handed;
 }
 
-// ---- the caller's side -------------------------------------------------------------------------------------------------
+// ---- the caller's side
+// -------------------------------------------------------------------------------------------------
 
 static struct timespec after_ms(int64_t ms) {
     struct timespec t;
@@ -231,7 +240,8 @@ static mb_block *take_block(mb_queue *q, int64_t timeout_ms) {
     }
     while (!q->first && timeout_ms != 0 && waited != ETIMEDOUT) {
         q->sleeps = true;
-        waited = timeout_ms < 0 ? pthread_cond_wait(&q->came, &q->lock) : pthread_cond_timedwait(&q->came, &q->lock, &until);
+        waited =
+            timeout_ms < 0 ? pthread_cond_wait(&q->came, &q->lock) : pthread_cond_timedwait(&q->came, &q->lock, &until);
     }
     q->sleeps = false;
     mb_block *block = q->first;

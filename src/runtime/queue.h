@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The events of one call on their way from the I/O thread to the caller. The I/O thread fills a block of its own and
-// publishes it once a received piece is decoded: one lock and at most one wake-up a block. The caller takes a block at a
-// time and reads it without a lock.
+// publishes it once a received piece is decoded: one lock and at most one wake-up a block. The caller takes a block at
+// a time and reads it without a lock.
 //
 //     I/O thread: open block ──publish──▶ first … last (under the lock) ──take──▶ taken block: the caller
 //
@@ -25,7 +25,7 @@ struct membrane_event {
     uint32_t text_at; // bytes from the record's start; 0: no text
     size_t len;
     struct mb_queue *queue;
-    bool flag;        // TOOL_CALL: whole; USAGE: exact
+    bool flag; // TOOL_CALL: whole; USAGE: exact
     bool has_extra;
 };
 
@@ -72,7 +72,7 @@ void mb_queue_free(mb_queue *q);
 membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t len);
 // The terminal event, in memory that was taken at the start: it cannot fail.
 void mb_queue_push_last(mb_queue *q, int type, const char *finish, const membrane_error *error);
-bool mb_queue_publish(mb_queue *q);  // makes the open block visible and wakes the caller; false: there was nothing
+bool mb_queue_publish(mb_queue *q); // makes the open block visible and wakes the caller; false: there was nothing
 bool mb_queue_is_full(mb_queue *q);
 // Forgets what of the answer nobody has been given; false (and nothing is forgotten) if something was.
 bool mb_queue_take_back(mb_queue *q);
@@ -81,7 +81,7 @@ bool mb_queue_was_handed(mb_queue *q);
 // Caller. The next event, waiting at most timeout_ms; MEMBRANE_EAGAIN, MEMBRANE_EDONE. *ret_drained: a block was taken.
 int mb_queue_next(mb_queue *q, int64_t timeout_ms, const membrane_event **ret, bool *ret_drained);
 void mb_queue_unread(mb_queue *q, const membrane_event *event); // gives the event just taken once more
-bool mb_queue_has_more(mb_queue *q);      // the caller's thread
-bool mb_queue_has_published(mb_queue *q); // any thread
+bool mb_queue_has_more(mb_queue *q);                            // the caller's thread
+bool mb_queue_has_published(mb_queue *q);                       // any thread
 
 #endif

@@ -20,16 +20,22 @@ static void append(membrane_t *m, membrane_call *call) {
     call->is_ready = true;
     call->ready_next = NULL;
     call->ready_prev = m->ready_last;
-    if (m->ready_last) m->ready_last->ready_next = call;
-    else m->ready_first = call;
+    if (m->ready_last)
+        m->ready_last->ready_next = call;
+    else
+        m->ready_first = call;
     m->ready_last = call;
 }
 
 static void take_out(membrane_t *m, membrane_call *call) {
-    if (call->ready_prev) call->ready_prev->ready_next = call->ready_next;
-    else m->ready_first = call->ready_next;
-    if (call->ready_next) call->ready_next->ready_prev = call->ready_prev;
-    else m->ready_last = call->ready_prev;
+    if (call->ready_prev)
+        call->ready_prev->ready_next = call->ready_next;
+    else
+        m->ready_first = call->ready_next;
+    if (call->ready_next)
+        call->ready_next->ready_prev = call->ready_prev;
+    else
+        m->ready_last = call->ready_prev;
     call->ready_next = call->ready_prev = NULL;
     call->is_ready = false;
 }
@@ -74,8 +80,10 @@ void mb_ready_forget(membrane_call *call) {
     membrane_t *m = call->m;
     pthread_mutex_lock(&m->lock);
     call->is_dropped = true;
-    if (call->live_prev) call->live_prev->live_next = call->live_next;
-    else if (m->live == call) m->live = call->live_next;
+    if (call->live_prev)
+        call->live_prev->live_next = call->live_next;
+    else if (m->live == call)
+        m->live = call->live_next;
     if (call->live_next) call->live_next->live_prev = call->live_prev;
     if (call->is_ready) {
         take_out(m, call);

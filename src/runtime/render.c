@@ -6,8 +6,10 @@
 
 static void put_count(mb_jw *w, const char *key, int64_t n) {
     mb_jw_key(w, key);
-    if (n < 0) mb_jw_null(w);
-    else mb_jw_int(w, n);
+    if (n < 0)
+        mb_jw_null(w);
+    else
+        mb_jw_int(w, n);
 }
 
 void mb_render_usage(mb_jw *w, const mb_usage *u, bool exact) {
@@ -23,7 +25,8 @@ void mb_render_usage(mb_jw *w, const mb_usage *u, bool exact) {
 
 // The provider's own figures for the whole answer; a stream that broke after its finish may lack them.
 bool mb_usage_is_exact(const membrane_call *call) {
-    return call->has_turn && call->turn.usage.input >= 0 && (call->turn.usage.output >= 0 || call->kind == MB_ASK_EMBED);
+    return call->has_turn && call->turn.usage.input >= 0 &&
+           (call->turn.usage.output >= 0 || call->kind == MB_ASK_EMBED);
 }
 
 void mb_render_attempts(mb_jw *w, const membrane_call *call) {
@@ -112,7 +115,8 @@ static void put_embeddings(mb_jw *w, const mb_turn *turn) {
     mb_jw_array(w);
     for (size_t i = 0; i < turn->vector_count; i++) {
         mb_jw_array(w);
-        for (size_t j = 0; j < turn->vector_dims; j++) mb_jw_double(w, (double)turn->vectors[i * turn->vector_dims + j]);
+        for (size_t j = 0; j < turn->vector_dims; j++)
+            mb_jw_double(w, (double)turn->vectors[i * turn->vector_dims + j]);
         mb_jw_end_array(w);
     }
     mb_jw_end_array(w);
@@ -127,7 +131,10 @@ static void put_answer(mb_jw *w, const membrane_call *call, const mb_turn *turn)
     }
     if (turn->call_count) put_calls(w, turn);
     if (call->kind == MB_ASK_EMBED) put_embeddings(w, turn);
-    mb_jw_kstr(w, "finish", mb_finish_name(call->error ? MB_FINISH_ERROR : turn->finish ? turn->finish : MB_FINISH_STOP));
+    mb_jw_kstr(w, "finish",
+               mb_finish_name(call->error    ? MB_FINISH_ERROR
+                              : turn->finish ? turn->finish
+                                             : MB_FINISH_STOP));
     if (turn->finish_raw) mb_jw_kstr(w, "finish_raw", turn->finish_raw);
     put_raw_list(w, "logprobs", &turn->logprobs);
     if (call->kind == MB_ASK_CHAT && !call->error) put_message(w, call, turn);
@@ -172,8 +179,10 @@ void mb_render_result(mb_jw *w, const membrane_call *call) {
     mb_jw_key(w, "usage");
     mb_render_usage(w, call->has_turn ? &call->turn.usage : &none, mb_usage_is_exact(call));
     mb_jw_key(w, "cost_usd_micros");
-    if (last && strcmp(last->target->provider->quirks->kind, "builtin") == 0) mb_jw_int(w, 0);
-    else mb_jw_null(w);
+    if (last && strcmp(last->target->provider->quirks->kind, "builtin") == 0)
+        mb_jw_int(w, 0);
+    else
+        mb_jw_null(w);
     put_timing(w, call);
     put_warnings(w, call);
     if (call->error) {

@@ -15,8 +15,11 @@ int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const
         static const mb_quirks host_quirks = {.kind = "host", .wire = "host", .local = true};
         mb_provider *made = mb_arena_zalloc(arena, sizeof *made);
         if (!made) return mb_error_no_memory(err);
-        *made = (mb_provider){.name = host->name, .quirks = &host_quirks, .local = host->table.local,
-                              .host = &host->table, .host_user = host->user};
+        *made = (mb_provider){.name = host->name,
+                              .quirks = &host_quirks,
+                              .local = host->table.local,
+                              .host = &host->table,
+                              .host_user = host->user};
         provider = made;
     }
     *ret = provider;
@@ -25,11 +28,13 @@ int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const
     size_t count = 0;
     char wanted[MB_LIMIT_NAME + 1] = "";
     memcpy(wanted, name, len < MB_LIMIT_NAME ? len : MB_LIMIT_NAME);
-    for (size_t i = 0; i < config->provider_count && count < MB_COUNT(names); i++) names[count++] = config->providers[i].name;
+    for (size_t i = 0; i < config->provider_count && count < MB_COUNT(names); i++)
+        names[count++] = config->providers[i].name;
     const char *nearest = mb_nearest(wanted, names, count);
     int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no provider \"%s\"%s%s%s", wanted,
                             nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
-    if (err) mb_error_hint(*err, "name it under providers: in the configuration; membrane providers lists those there are");
+    if (err)
+        mb_error_hint(*err, "name it under providers: in the configuration; membrane providers lists those there are");
     return code;
 }
 
@@ -51,12 +56,14 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
     mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
     mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
     size_t keys = 0;
-    for (size_t i = 0; i < count; i++) keys += targets[i].provider->key_count ? (size_t)targets[i].provider->key_count : 1;
+    for (size_t i = 0; i < count; i++)
+        keys += targets[i].provider->key_count ? (size_t)targets[i].provider->key_count : 1;
     int64_t *key_at_ms = mb_arena_zalloc(&call->arena, keys * sizeof *key_at_ms);
     if (!route || !memory || !key_at_ms) return mb_error_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         const mb_provider *p = targets[i].provider;
-        route[i] = (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i)};
+        route[i] =
+            (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i)};
         memory[i].key_at_ms = key_at_ms;
         key_at_ms += route[i].key_count;
     }
@@ -85,7 +92,8 @@ static int without_name(membrane_call *call, membrane_error **err) {
     const mb_config *config = call->config;
     const mb_model *model = mb_config_model(config, "default");
     if (model) return logical(call, model, "the logical model \"default\"", err);
-    if (config->model_count) return logical(call, &config->models[0], "the first logical model of the configuration", err);
+    if (config->model_count)
+        return logical(call, &config->models[0], "the first logical model of the configuration", err);
     for (size_t i = 0; i < config->provider_count; i++) {
         const mb_provider *p = &config->providers[i];
         if (p->implicit || !p->quirks->default_model) continue;
@@ -110,12 +118,15 @@ int mb_resolve(membrane_call *call, const char *name, membrane_error **err) {
     const char *slash = strchr(name, '/');
     if (!slash || !slash[1] || slash == name) {
         int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"", name);
-        if (err) mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration", name);
+        if (err)
+            mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration",
+                          name);
         return code;
     }
     int code = mb_resolve_provider(call->m, call->config, &call->arena, name, (size_t)(slash - name), &provider, err);
     if (code) return code;
     if (strcmp(provider->name, "builtin") == 0 && !provider->adapter && strcmp(slash + 1, "extractive") != 0)
-        return mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no model \"%s\": the built-in one is builtin/extractive", name);
+        return mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no model \"%s\": the built-in one is builtin/extractive",
+                            name);
     return one_target(call, provider, slash + 1, because, err);
 }

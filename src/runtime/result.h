@@ -4,8 +4,8 @@
 #define MB_RUNTIME_RESULT_H
 
 #include "base/json.h"
-#include "membrane/result.h"
 #include "membrane/call.h"
+#include "membrane/result.h"
 
 struct membrane_result {
     const membrane_call *call; // lent by it; NULL: owned by whoever asked

@@ -20,7 +20,8 @@
 
 #define CALL_OF(pointer, member) ((membrane_call *)((char *)(pointer)-offsetof(membrane_call, member)))
 
-// ---- what the turn pours out ---------------------------------------------------------------------------------------------
+// ---- what the turn pours out
+// ---------------------------------------------------------------------------------------------
 
 static int pour(membrane_call *call, int type, const char *text, size_t len) {
     if (!call->first_ms) call->first_ms = mb_now_ms();
@@ -36,7 +37,8 @@ static int pour_thinking(void *user, const char *text, size_t len) {
 static int pour_tool_call(void *user, const mb_tool_call *tool) {
     membrane_call *call = user;
     if (!call->first_ms) call->first_ms = mb_now_ms();
-    membrane_event *event = mb_queue_push(&call->queue, MEMBRANE_EVENT_TOOL_CALL, mb_buf_text(&tool->arguments), tool->arguments.len);
+    membrane_event *event =
+        mb_queue_push(&call->queue, MEMBRANE_EVENT_TOOL_CALL, mb_buf_text(&tool->arguments), tool->arguments.len);
     if (!event) return MEMBRANE_ENOMEM;
     mb_event_more(event)->id = tool->id; // both live as long as the turn, which lives on once they were handed out
     mb_event_more(event)->name = tool->name;
@@ -44,9 +46,7 @@ static int pour_tool_call(void *user, const mb_tool_call *tool) {
     return 0;
 }
 
-mb_turn_sink mb_run_sink(membrane_call *call) {
-    return (mb_turn_sink){call, pour_text, pour_thinking, pour_tool_call};
-}
+mb_turn_sink mb_run_sink(membrane_call *call) { return (mb_turn_sink){call, pour_text, pour_thinking, pour_tool_call}; }
 
 void mb_run_flush(membrane_call *call) {
     if (mb_queue_publish(&call->queue)) mb_ready_mark(call);
@@ -85,11 +85,14 @@ void mb_run_resume(mb_task *task) {
     mb_call_unref(call);
 }
 
-// ---- the end -----------------------------------------------------------------------------------------------------------
+// ---- the end
+// -----------------------------------------------------------------------------------------------------------
 
 static void unlink_call(membrane_call *call) {
-    if (call->prev) call->prev->next = call->next;
-    else call->m->first_call = call->next;
+    if (call->prev)
+        call->prev->next = call->next;
+    else
+        call->m->first_call = call->next;
     if (call->next) call->next->prev = call->prev;
     call->next = call->prev = NULL;
 }
@@ -107,11 +110,16 @@ static void log_row(membrane_call *call) {
         .session = call->session,
         .provider = last ? last->target->provider->name : NULL,
         .model = last ? last->target->model : NULL,
-        .outcome = code == 0 ? "ok" : code == MEMBRANE_ECANCELLED ? "cancelled" : "error",
+        .outcome = code == 0                     ? "ok"
+                   : code == MEMBRANE_ECANCELLED ? "cancelled"
+                                                 : "error",
         .kind = code ? membrane_status_kind(code) : NULL,
         .message = code ? membrane_error_message(call->error) : NULL,
         .attempts = mb_buf_text(&attempts),
-        .input = u->input, .cached = u->cached, .output = u->output, .reasoning = u->reasoning,
+        .input = u->input,
+        .cached = u->cached,
+        .output = u->output,
+        .reasoning = u->reasoning,
         .exact = mb_usage_is_exact(call),
         .cost_usd_micros = last && strcmp(last->target->provider->quirks->kind, "builtin") == 0 ? 0 : -1,
         .latency_ms = call->end_ms - call->start_ms,
@@ -122,8 +130,8 @@ static void log_row(membrane_call *call) {
     mb_calls_add(call->m->calls, &row);
     if (mb_records_wants(call->m->records, code ? MB_LEVEL_WARN : MB_LEVEL_INFO))
         mb_records_add(call->m->records, &(mb_record){code ? MB_LEVEL_WARN : MB_LEVEL_INFO, code ? row.message : "call",
-                                                      call->request_id, call->session, row.provider, row.model, code ? row.kind : "ok",
-                                                      u->output, row.latency_ms});
+                                                      call->request_id, call->session, row.provider, row.model,
+                                                      code ? row.kind : "ok", u->output, row.latency_ms});
     mb_buf_free(&attempts);
 }
 
@@ -204,7 +212,8 @@ static void deadline_fired(mb_timer *timer) {
     over(call, error);
 }
 
-// ---- one attempt -------------------------------------------------------------------------------------------------------
+// ---- one attempt
+// -------------------------------------------------------------------------------------------------------
 
 static void succeeded(membrane_call *call) {
     membrane_error *error = NULL;
@@ -229,7 +238,8 @@ void mb_run_attempt_done(void *user, int code, membrane_error *error) {
     membrane_error_free(call->last_error);
     call->last_error = error;
     bool handed = mb_queue_was_handed(&call->queue);
-    mb_route_failure failure = {(size_t)(a->target - call->targets), code, membrane_error_retry_after_ms(error), mb_is_loading(error), handed};
+    mb_route_failure failure = {(size_t)(a->target - call->targets), code, membrane_error_retry_after_ms(error),
+                                mb_is_loading(error), handed};
     mb_run_step(call, &failure);
 }
 
@@ -240,11 +250,18 @@ static int send(membrane_call *call, const mb_target *target, int key, membrane_
     mb_exchange_plan plan = {
         .provider = p,
         .key = key,
-        .ask = {.kind = call->kind, .request = call->request, .provider = p->name, .model = target->model,
-                .base_url = p->base_url, .quirks = p->quirks, .stream = call->stream, .warnings = &call->warnings},
+        .ask = {.kind = call->kind,
+                .request = call->request,
+                .provider = p->name,
+                .model = target->model,
+                .base_url = p->base_url,
+                .quirks = p->quirks,
+                .stream = call->stream,
+                .warnings = &call->warnings},
         .extra_headers = call->extra_headers,
         .connect_ms = first_of(call->connect_ms, p->connect_ms, MB_TIME_CONNECT),
-        .first_token_ms = first_of(call->first_token_ms, p->first_token_ms, p->local ? MB_TIME_FIRST_TOKEN_LOCAL : MB_TIME_FIRST_TOKEN),
+        .first_token_ms = first_of(call->first_token_ms, p->first_token_ms,
+                                   p->local ? MB_TIME_FIRST_TOKEN_LOCAL : MB_TIME_FIRST_TOKEN),
         .idle_ms = first_of(call->idle_ms, p->idle_ms, MB_TIME_IDLE),
         .total_ms = p->total_ms,
         .turn = &call->turn,
@@ -274,7 +291,8 @@ static void nothing_left(membrane_call *call) {
     }
     const char *why = call->route.count ? call->route.targets[0].passed_over : NULL;
     membrane_error *error = NULL;
-    mb_error_set(&error, MEMBRANE_ENOTARGET, "no target may be tried%s%s%s", why ? " (the first one: " : "", why ? why : "", why ? ")" : "");
+    mb_error_set(&error, MEMBRANE_ENOTARGET, "no target may be tried%s%s%s", why ? " (the first one: " : "",
+                 why ? why : "", why ? ")" : "");
     over(call, error);
 }
 
@@ -301,7 +319,8 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
         nothing_left(call);
         return;
     }
-    call->attempts[call->attempt_count++] = (mb_attempt){.target = target, .key = key, .start_ms = mb_now_ms(), .reason = reason};
+    call->attempts[call->attempt_count++] =
+        (mb_attempt){.target = target, .key = key, .start_ms = mb_now_ms(), .reason = reason};
     if (call->has_turn) mb_turn_free(&call->turn);
     mb_turn_init(&call->turn, mb_run_sink(call));
     call->has_turn = true;
@@ -314,9 +333,12 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
         more->reason = reason;
         event->number = (uint32_t)call->attempt_count;
     }
-    if (p->host) code = mb_host_start(call, p, target->model, &error);
-    else if (!p->adapter) code = mb_extractive_answer(call->request, &call->turn, &error);
-    else code = p->key_missing && p->key_count == 0 ? missing_key(p, &error) : send(call, target, key, &error);
+    if (p->host)
+        code = mb_host_start(call, p, target->model, &error);
+    else if (!p->adapter)
+        code = mb_extractive_answer(call->request, &call->turn, &error);
+    else
+        code = p->key_missing && p->key_count == 0 ? missing_key(p, &error) : send(call, target, key, &error);
     mb_run_flush(call);
     if (code || (!p->host && !p->adapter)) mb_run_attempt_done(call, code, error);
 }
@@ -329,7 +351,8 @@ static void wait_fired(mb_timer *timer) {
 void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
     int64_t now = mb_now_ms();
     mb_route_decision d = mb_route_next(&call->route, failure, now, mb_rng_unit(&call->m->rng));
-    // What was queued and not handed out is as if it had never been said; if the caller took it meanwhile, it is too late.
+    // What was queued and not handed out is as if it had never been said; if the caller took it meanwhile, it is too
+    // late.
     if (d.what == MB_ROUTE_TRY && failure && !mb_queue_take_back(&call->queue)) d.what = MB_ROUTE_FAIL;
     if (d.what == MB_ROUTE_FAIL) {
         nothing_left(call);
@@ -347,7 +370,8 @@ void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
     mb_io_timer_set(call->m->io, &call->wait_timer, d.at_ms);
 }
 
-// ---- the start ---------------------------------------------------------------------------------------------------------
+// ---- the start
+// ---------------------------------------------------------------------------------------------------------
 
 static void set_deadlines(membrane_call *call) {
     int64_t total = call->deadline_ms ? call->deadline_ms : MB_TIME_TOTAL;
@@ -382,6 +406,8 @@ void mb_run_start(mb_task *task) {
     call->deadline_timer.fire = deadline_fired;
     call->wait_timer.fire = wait_fired;
     set_deadlines(call);
-    if (call->discovers) mb_discover(mb_call_ref(call), on_discovered);
-    else mb_run_step(call, NULL);
+    if (call->discovers)
+        mb_discover(mb_call_ref(call), on_discovered);
+    else
+        mb_run_step(call, NULL);
 }

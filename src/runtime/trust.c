@@ -102,7 +102,7 @@ int mb_trust_check(const char *path, bool *ret_trusted, membrane_error **err) {
 
 static int make_folder(const char *path) {
     char part[PATH_MAX];
-    for (size_t i = 1; path[i] && i < sizeof part; i++) {
+    for (size_t i = 1; i < sizeof part && path[i]; i++) {
         if (path[i] != '/') continue;
         memcpy(part, path, i);
         part[i] = '\0';
@@ -134,7 +134,8 @@ int mb_trust_add(const char *path, char ret_hash[MB_HASH_HEX_SIZE], membrane_err
     if (code) return code;
     if (!list) return mb_error_set(err, MEMBRANE_EIO, "neither XDG_CONFIG_HOME nor HOME is set");
     if (!realpath(path, full)) code = mb_error_set(err, MEMBRANE_ENOTFOUND, "%s: %s", path, strerror(errno));
-    if (code == 0 && strchr(full, '\n')) code = mb_error_set(err, MEMBRANE_EINVAL, "a path that holds a newline is not trusted");
+    if (code == 0 && strchr(full, '\n'))
+        code = mb_error_set(err, MEMBRANE_EINVAL, "a path that holds a newline is not trusted");
     if (code == 0) code = hash_file(full, ret_hash, err);
     if (code == 0 && access(list, F_OK) == 0) code = mb_file_read(list, &text, err);
     if (code == 0) {

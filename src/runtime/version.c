@@ -17,11 +17,12 @@ static char info[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void write_info(void) {
-    snprintf(info, sizeof info,
-             "{\"version\":\"%s\",\"libcurl\":\"%s\",\"sqlite\":\"%s\",\"simdjson\":\"%s\",\"libyaml\":\"%s\",\"pcre2\":\"%s\","
-             "\"features\":[\"openai\",\"ollama\",\"extractive\"]}",
-             MEMBRANE_VERSION_STRING, mb_http_version_text(), MB_SQLITE_VERSION, MB_SIMDJSON_VERSION,
-             MB_YAML_VERSION, MB_PCRE2_VERSION);
+    snprintf(
+        info, sizeof info,
+        "{\"version\":\"%s\",\"libcurl\":\"%s\",\"sqlite\":\"%s\",\"simdjson\":\"%s\",\"libyaml\":\"%s\",\"pcre2\":\"%s\","
+        "\"features\":[\"openai\",\"ollama\",\"extractive\"]}",
+        MEMBRANE_VERSION_STRING, mb_http_version_text(), MB_SQLITE_VERSION, MB_SIMDJSON_VERSION, MB_YAML_VERSION,
+        MB_PCRE2_VERSION);
 }
 
 const char *membrane_build_info(void) {

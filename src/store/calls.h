@@ -8,9 +8,9 @@
 #include "base/error.h"
 #include "base/json.h"
 
-#define MB_CALLS_KEPT 10000               // rows in memory without a file
-#define MB_CALLS_WAITING 100000           // rows that wait for a disk that is stuck
-#define MB_CALLS_BYTES ((size_t)64 << 20) // either of them together: prompts may be long
+#define MB_CALLS_KEPT    10000              // rows in memory without a file
+#define MB_CALLS_WAITING 100000             // rows that wait for a disk that is stuck
+#define MB_CALLS_BYTES   ((size_t)64 << 20) // either of them together: prompts may be long
 
 typedef struct mb_calls mb_calls;
 

@@ -41,15 +41,17 @@ static inline long status_kb(const char *field) {
 
 static inline void request_body(const job *j, char *out, size_t size) {
     snprintf(out, size, "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]%s}",
-             j->slow ? "slow" : "fast", j->stream ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "");
+             j->slow ? "slow" : "fast",
+             j->stream ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "");
 }
 
 // cpu µs a call, cpu µs an event, calls a second, peak kB
 static inline void report(const job *j, double cpu, double wall) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"cpu_us_call\":%.3f,\"cpu_us_event\":%.4f,\"calls_s\":%.1f,\"peak_kb\":%ld,\"events\":%ld}\n", cpu * 1e6 / j->calls,
-           j->events ? cpu * 1e6 / (double)j->events : 0.0, j->calls / wall, usage.ru_maxrss, j->events);
+    printf("{\"cpu_us_call\":%.3f,\"cpu_us_event\":%.4f,\"calls_s\":%.1f,\"peak_kb\":%ld,\"events\":%ld}\n",
+           cpu * 1e6 / j->calls, j->events ? cpu * 1e6 / (double)j->events : 0.0, j->calls / wall, usage.ru_maxrss,
+           j->events);
 }
 
 #endif

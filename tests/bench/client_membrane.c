@@ -30,9 +30,11 @@ int main(int argc, char **argv) {
     membrane_t *m = NULL;
     membrane_error *err = NULL;
     request_body(&j, body, sizeof body);
-    snprintf(body, sizeof body, "{\"model\":\"bench/%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]%s}",
+    snprintf(body, sizeof body,
+             "{\"model\":\"bench/%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]%s}",
              j.slow ? "slow" : "fast", j.stream ? ",\"stream\":true" : "");
-    snprintf(config, sizeof config, "providers: {bench: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_key: sk-bench}}", j.port);
+    snprintf(config, sizeof config,
+             "providers: {bench: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_key: sk-bench}}", j.port);
     membrane_options_init(&o, sizeof o);
     o.config_text = config;
     if (membrane_open(&o, &m, &err)) die(err);

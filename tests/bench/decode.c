@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "base/limits.h"
-#include "runtime/queue.h"
 #include "route/adapter.h"
+#include "runtime/queue.h"
 
 enum { CHUNKS = 1000, ROUNDS = 400 };
 
@@ -49,7 +49,8 @@ static double run(const char *bytes, size_t len, int with_queue) {
         const membrane_event *event;
         bool drained;
         mb_queue_init(&queue);
-        mb_turn_init(&turn, with_queue ? (mb_turn_sink){&queue, pour, pour, NULL} : (mb_turn_sink){&seen, count_only, NULL, NULL});
+        mb_turn_init(&turn, with_queue ? (mb_turn_sink){&queue, pour, pour, NULL}
+                                       : (mb_turn_sink){&seen, count_only, NULL, NULL});
         mb_decode decode = {.ask = &ask, .turn = &turn, .parser = parser};
         mb_sse_reset(frames, MB_FRAMES_SSE);
         for (size_t at = 0; at < len; at += 16384) { // as libcurl hands it over
@@ -72,9 +73,11 @@ static double run(const char *bytes, size_t len, int with_queue) {
 int main(void) {
     mb_buf bytes = MB_BUF(1 << 24);
     for (int i = 0; i < CHUNKS; i++)
-        mb_buf_puts(&bytes, "data: {\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,"
-                            "\"model\":\"gpt-4o-mini-2024-07-18\",\"system_fingerprint\":\"fp_0aa8d3e20b\",\"choices\":[{\"index\":0,"
-                            "\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+        mb_buf_puts(
+            &bytes,
+            "data: {\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,"
+            "\"model\":\"gpt-4o-mini-2024-07-18\",\"system_fingerprint\":\"fp_0aa8d3e20b\",\"choices\":[{\"index\":0,"
+            "\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
     run(bytes.data, bytes.len, 0);
     double decoded = run(bytes.data, bytes.len, 0), delivered = run(bytes.data, bytes.len, 1);
     printf("{\"decoded_s\":%.0f,\"delivered_s\":%.0f}\n", decoded, delivered);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What an open, idle handle costs in memory, beside a program that only initialises the same libraries. "membrane": opens
-// and makes one call of builtin/extractive; "libraries": libcurl's multi and an SQLite database in memory.
+// What an open, idle handle costs in memory, beside a program that only initialises the same libraries. "membrane":
+// opens and makes one call of builtin/extractive; "libraries": libcurl's multi and an SQLite database in memory.
 #include <curl/curl.h>
 #include <membrane/membrane.h>
 #include <sqlite3.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A fast server for the benchmarks: one thread, epoll, HTTP/1.1 keep-alive, answers that were made before the first request
-// came. It answers POST /v1/chat/completions: whole; with "stream":true 64 chunks at once; for the model "slow" one chunk
-// each 20 ms, 64 of them. Prints its port.
+// A fast server for the benchmarks: one thread, epoll, HTTP/1.1 keep-alive, answers that were made before the first
+// request came. It answers POST /v1/chat/completions: whole; with "stream":true 64 chunks at once; for the model "slow"
+// one chunk each 20 ms, 64 of them. Prints its port.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,30 +34,39 @@ static size_t put_chunk(char *out, const char *data) {
 }
 
 static void event_text(char *out, const char *delta, const char *finish) {
-    sprintf(out,
-            "data: {\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,"
-            "\"model\":\"gpt-4o-mini-2024-07-18\",\"system_fingerprint\":\"fp_0aa8d3e20b\",\"choices\":[{\"index\":0,\"delta\":{%s},"
-            "\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
-            delta, finish);
+    sprintf(
+        out,
+        "data: {\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,"
+        "\"model\":\"gpt-4o-mini-2024-07-18\",\"system_fingerprint\":\"fp_0aa8d3e20b\",\"choices\":[{\"index\":0,\"delta\":{%s},"
+        "\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
+        delta, finish);
 }
 
 static void make_answers(void) {
     char body[1024], event[1024], usage[512];
-    sprintf(body, "{\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion\",\"created\":1735689600,"
-                  "\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
-                  "\"The sky is blue because air scatters short waves of light more than long ones.\",\"refusal\":null},\"logprobs\":null,"
-                  "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":14,\"completion_tokens\":18,\"total_tokens\":32,"
-                  "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}},"
-                  "\"system_fingerprint\":\"fp_0aa8d3e20b\"}");
-    whole_len = (size_t)sprintf(whole, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: req_1\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    sprintf(
+        body,
+        "{\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion\",\"created\":1735689600,"
+        "\"model\":\"gpt-4o-mini-2024-07-18\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
+        "\"The sky is blue because air scatters short waves of light more than long ones.\",\"refusal\":null},\"logprobs\":null,"
+        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":14,\"completion_tokens\":18,\"total_tokens\":32,"
+        "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}},"
+        "\"system_fingerprint\":\"fp_0aa8d3e20b\"}");
+    whole_len = (size_t)sprintf(
+        whole,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: req_1\r\nContent-Length: %zu\r\n\r\n%s",
+        strlen(body), body);
     const char *head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     strcpy(stream, head);
     stream_len = strlen(stream);
     for (int i = 0; i < CHUNKS; i++) {
-        event_text(event, i ? "\"content\":\" word\"" : "\"role\":\"assistant\",\"content\":\"\"", i == CHUNKS - 1 ? "\"stop\"" : "null");
+        event_text(event, i ? "\"content\":\" word\"" : "\"role\":\"assistant\",\"content\":\"\"",
+                   i == CHUNKS - 1 ? "\"stop\"" : "null");
         stream_len += put_chunk(stream + stream_len, event);
     }
-    sprintf(usage, "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[],\"usage\":{\"prompt_tokens\":14,\"completion_tokens\":63,\"total_tokens\":77}}\n\ndata: [DONE]\n\n");
+    sprintf(
+        usage,
+        "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[],\"usage\":{\"prompt_tokens\":14,\"completion_tokens\":63,\"total_tokens\":77}}\n\ndata: [DONE]\n\n");
     stream_len += put_chunk(stream + stream_len, usage);
     stream_len += (size_t)sprintf(stream + stream_len, "0\r\n\r\n");
     slow_head_len = (size_t)sprintf(slow_head, "%s", head);
@@ -113,7 +122,8 @@ static void on_data(connection *c) {
     for (;;) {
         char *end = strstr(c->data, "\r\n\r\n"), *length = end ? strcasestr(c->data, "content-length:") : NULL;
         if (!end) return;
-        size_t body = length && length < end ? strtoul(length + 15, NULL, 10) : 0, used = (size_t)(end + 4 - c->data) + body;
+        size_t body = length && length < end ? strtoul(length + 15, NULL, 10) : 0,
+               used = (size_t)(end + 4 - c->data) + body;
         if (c->len < used) return;
         char saved = c->data[used];
         c->data[used] = '\0';
@@ -134,8 +144,10 @@ static void tick(void) {
         connection *c = connections[slow_fds[i]];
         bool last = --c->slow_left == 0;
         bool good = last ? send_all(c, slow_end, slow_end_len) : send_all(c, slow_chunk, slow_chunk_len);
-        if (!good) drop(c), i--;
-        else if (last) slow_fds[i--] = slow_fds[--slow_count];
+        if (!good)
+            drop(c), i--;
+        else if (last)
+            slow_fds[i--] = slow_fds[--slow_count];
     }
 }
 
@@ -176,11 +188,13 @@ int main(void) {
         int n = epoll_wait(loop, ready, 128, -1);
         for (int i = 0; i < n; i++) {
             int fd = ready[i].data.fd;
-            if (fd == listener) take_connections(listener, loop);
+            if (fd == listener)
+                take_connections(listener, loop);
             else if (fd == timer) {
                 unsigned long long count;
                 if (read(timer, &count, sizeof count) > 0) tick();
-            } else if (connections[fd]) on_data(connections[fd]);
+            } else if (connections[fd])
+                on_data(connections[fd]);
         }
     }
 }

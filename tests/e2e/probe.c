@@ -44,16 +44,26 @@ static settings read_settings(char **argv) {
     settings s = {.flight = 1};
     membrane_call_options_init(&s.call, sizeof s.call);
     for (int i = 2; argv[i]; i++) {
-        if (!strcmp(argv[i], "--idle")) s.call.idle_timeout_ms = number(argv, &i);
-        else if (!strcmp(argv[i], "--first")) s.call.first_token_timeout_ms = number(argv, &i);
-        else if (!strcmp(argv[i], "--deadline")) s.call.deadline_ms = number(argv, &i);
-        else if (!strcmp(argv[i], "--retries")) s.call.retries = number(argv, &i);
-        else if (!strcmp(argv[i], "--cancel-after")) s.cancel_after = number(argv, &i);
-        else if (!strcmp(argv[i], "--many")) s.calls = number(argv, &i);
-        else if (!strcmp(argv[i], "--flight")) s.flight = number(argv, &i);
-        else if (!strcmp(argv[i], "--log")) s.log = 1;
-        else if (!strcmp(argv[i], "--mark") && argv[i + 1]) s.mark = argv[++i];
-        else exit(2);
+        if (!strcmp(argv[i], "--idle"))
+            s.call.idle_timeout_ms = number(argv, &i);
+        else if (!strcmp(argv[i], "--first"))
+            s.call.first_token_timeout_ms = number(argv, &i);
+        else if (!strcmp(argv[i], "--deadline"))
+            s.call.deadline_ms = number(argv, &i);
+        else if (!strcmp(argv[i], "--retries"))
+            s.call.retries = number(argv, &i);
+        else if (!strcmp(argv[i], "--cancel-after"))
+            s.cancel_after = number(argv, &i);
+        else if (!strcmp(argv[i], "--many"))
+            s.calls = number(argv, &i);
+        else if (!strcmp(argv[i], "--flight"))
+            s.flight = number(argv, &i);
+        else if (!strcmp(argv[i], "--log"))
+            s.log = 1;
+        else if (!strcmp(argv[i], "--mark") && argv[i + 1])
+            s.mark = argv[++i];
+        else
+            exit(2);
     }
     return s;
 }
@@ -92,7 +102,8 @@ static void counted_call(crowd *c) {
     while (membrane_call_next(call, MEMBRANE_FOREVER, &event, NULL) == 0) {
         int type = membrane_event_type(event);
         const char *piece = membrane_event_text(event, &len);
-        if (type == MEMBRANE_EVENT_TEXT && handed + len < sizeof text) memcpy(text + handed, piece, len + 1), handed += len;
+        if (type == MEMBRANE_EVENT_TEXT && handed + len < sizeof text)
+            memcpy(text + handed, piece, len + 1), handed += len;
         ends += type == MEMBRANE_EVENT_DONE || type == MEMBRANE_EVENT_ERROR;
     }
     pthread_mutex_lock(&c->lock);
@@ -123,7 +134,8 @@ static void many_calls(membrane_t *m, const settings *s, const char *request) {
     for (int i = 0; i < s->flight && i < 64; i++) pthread_join(threads[i], NULL);
     if (!s->log) return;
     membrane_result *log = NULL;
-    if (membrane_log_calls(m, "{\"limit\":1000}", &log, NULL) == 0) printf("{\"log\":%s}\n", membrane_result_json(log, NULL));
+    if (membrane_log_calls(m, "{\"limit\":1000}", &log, NULL) == 0)
+        printf("{\"log\":%s}\n", membrane_result_json(log, NULL));
     membrane_result_free(log);
 }
 
@@ -141,8 +153,10 @@ int main(int argc, char **argv) {
         membrane_error_free(err);
         return 2;
     }
-    if (s.calls) many_calls(m, &s, request);
-    else one_call(m, &s, request);
+    if (s.calls)
+        many_calls(m, &s, request);
+    else
+        one_call(m, &s, request);
     membrane_close(m, 5000);
     free(request);
     return 0;
