@@ -396,11 +396,26 @@ static void reap(lane *l) {
     }
 }
 
+// When libcurl itself runs out of memory between two steps it may forget to watch a socket: what runs there would hang.
+static void act(lane *l, int fd, int what) {
+    int running;
+    mb_http *http = l->http;
+    CURLMcode code = curl_multi_socket_action(l->multi, fd, what, &running);
+    if (code == CURLM_OK || code == CURLM_BAD_SOCKET) return; // a socket that was closed meanwhile
+    for (mb_transfer *t = http->active; t; t = t->next)
+        if (t->lane == l) t->failure = code == CURLM_OUT_OF_MEMORY ? MEMBRANE_ENOMEM : MEMBRANE_EINTERNAL;
+    for (mb_transfer *t = http->active; t;) {
+        bool is_lost = t->lane == l && t->failure != 0;
+        if (is_lost) finish(t, CURLE_OUT_OF_MEMORY);
+        t = is_lost ? http->active : t->next; // the list may be another one now
+    }
+}
+
 // ---- the loop's hooks ----------------------------------------------------------------------------------------------
 
 static void on_ready(void *user, int fd, uint32_t events) {
     mb_http *http = user;
-    int running, what = 0;
+    int what = 0;
     socket_slot *slot = (size_t)fd < http->socket_cap ? &http->sockets[fd] : NULL;
     if (!slot || !slot->lane || slot->wanted == 0) {
         // A warm connection that woke for nothing: it was closed by the other end, and libcurl will see that by itself.
@@ -411,20 +426,19 @@ static void on_ready(void *user, int fd, uint32_t events) {
     if (events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;
     if (events & EPOLLOUT) what |= CURL_CSELECT_OUT;
     if (events & EPOLLERR) what |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(slot->lane->multi, fd, what, &running);
+    act(slot->lane, fd, what);
 }
 
 // Tasks may have added transfers, and each finished one may lead to the next: until nothing is left to do.
 static void on_settle(void *user) {
     mb_http *http = user;
-    int running;
     for (int i = 0; i < MB_LANES; i++) {
         lane *l = &http->lanes[i];
         if (!l->multi) continue;
         do {
             if (l->due) {
                 l->due = false;
-                curl_multi_socket_action(l->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+                act(l, CURL_SOCKET_TIMEOUT, 0);
             }
             reap(l);
         } while (l->due);
