@@ -64,7 +64,13 @@ struct mb_headers {
 static pthread_once_t global_once = PTHREAD_ONCE_INIT;
 static CURLcode global_status;
 
-static void global_init(void) { global_status = curl_global_init(CURL_GLOBAL_DEFAULT); }
+static bool h2c_cannot_reuse;
+
+static void global_init(void) {
+    unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+    global_status = curl_global_init(CURL_GLOBAL_DEFAULT);
+    h2c_cannot_reuse = version >= 0x075800 && version < 0x080000; // curl/curl#10634
+}
 
 int mb_http_global_init(membrane_error **err) {
     pthread_once(&global_once, global_init);
@@ -227,7 +233,6 @@ static bool set_constant_options(mb_transfer *t) {
     bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     bad |= curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
     bad |= curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
     bad |= curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
     bad |= curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     return bad == 0;
@@ -303,6 +308,10 @@ static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
                             !can_share             ? (long)CURL_HTTP_VERSION_1_1
                             : r->http_version == 2 ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                                                    : (long)CURL_HTTP_VERSION_2TLS);
+    long alone = r->http_version == 2 && h2c_cannot_reuse;
+    bad |= curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, alone);
+    bad |= curl_easy_setopt(e, CURLOPT_FORBID_REUSE, alone);
+    bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, alone ? 0L : 1L);
     return bad == 0;
 }
 
@@ -362,6 +371,14 @@ static int code_of(CURLcode result, bool began) {
     }
 }
 
+// libcurl counts for ever how often a handle found its warm connection closed, and gives up at the sixth time: a handle
+// is used again only if it made no connection.
+static bool has_reused(const mb_transfer *t) {
+    long made = 1;
+    curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made);
+    return made == 0;
+}
+
 static void finish(mb_transfer *t, CURLcode result) {
     mb_http_request request = t->request;
     char detail[CURL_ERROR_SIZE];
@@ -381,7 +398,7 @@ static void finish(mb_transfer *t, CURLcode result) {
     curl_multi_remove_handle(t->lane->multi, t->easy);
     unlink_active(t);
     request.done(request.user, &done);
-    put_back(t, done.code == 0);
+    put_back(t, done.code == 0 && has_reused(t));
 }
 
 static void reap(lane *l) {

@@ -6,6 +6,7 @@
 
 #include "net/sse.h"
 #include "route/quirks.h"
+#include "route/repeat.h"
 #include "route/turn.h"
 
 typedef enum {
@@ -55,6 +56,7 @@ typedef struct mb_decode {
     mb_turn *turn;
     mb_json_parser *parser; // shared by all attempts of one I/O thread; a tree lives until the next parse
     int64_t state[4];       // the adapter's own, zero at the start
+    mb_repeat repeat;       // likewise
 } mb_decode;
 
 typedef struct mb_adapter {

@@ -402,6 +402,24 @@ static int take_root(mb_decode *d, const mb_json *root, bool *ret_has_choices) {
     return status == 0 && error ? take_error(d, error) : status;
 }
 
+// What of a turn a chunk can change.
+typedef struct shape {
+    size_t text, others;
+} shape;
+
+static shape shape_of(const mb_turn *t) {
+    return (shape){t->text.len, t->thinking.len + t->logprobs.len + t->provider_data.len + t->warnings.len};
+}
+
+// A chunk that gave a piece of text and nothing else stands for those that follow.
+static void learn(mb_decode *d, const mb_frame *f, const shape *before) {
+    const mb_turn *t = d->turn;
+    const shape after = shape_of(t);
+    d->repeat.head = 0;
+    if (after.text == before->text || after.others != before->others || t->call_count || t->has_finish) return;
+    mb_repeat_learn(&d->repeat, f->data, f->len, "content", t->text.data + before->text, after.text - before->text);
+}
+
 static int frame(mb_decode *d, const mb_frame *f) {
     const mb_json *root;
     bool has_choices = false;
@@ -411,13 +429,19 @@ static int frame(mb_decode *d, const mb_frame *f) {
         return status ? status : 1;
     }
     if (f->len == 0) return 0;
+    const char *text;
+    size_t len;
+    if (mb_repeat_match(&d->repeat, f->data, f->len, &text, &len)) return mb_turn_text(d->turn, text, len);
+    const shape before = shape_of(d->turn);
     int status = mb_json_parser_parse(d->parser, f->data, f->len, true, &root);
     if (status == MEMBRANE_EMALFORMED && d->turn->has_finish)
         return 0; // what follows the answer's end matters to nobody
     if (status != 0) return status;
     if (root->type != MB_JSON_OBJECT) return MEMBRANE_EMALFORMED;
     if (mb_unlikely(f->event[0] == 'e' && strcmp(f->event, "error") == 0)) return take_error(d, root);
-    return take_root(d, root, &has_choices);
+    status = take_root(d, root, &has_choices);
+    if (status == 0) learn(d, f, &before);
+    return status;
 }
 
 // ---- whole bodies --------------------------------------------------------------------------------------------------

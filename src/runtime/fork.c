@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static atomic_long *page;
+static atomic_long *_Atomic page;
 
 static void make_page(void) {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -20,7 +20,7 @@ static void make_page(void) {
 }
 
 long mb_fork_generation(void) {
-    pthread_once(&once, make_page);
+    if (!page) pthread_once(&once, make_page); // the page never goes away again
     if (!page) return (long)getpid(); // an old kernel: a system call each time
     long number = atomic_load_explicit(page, memory_order_relaxed);
     if (number) return number;

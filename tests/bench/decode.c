@@ -70,17 +70,26 @@ static double run(const char *bytes, size_t len, int with_queue) {
     return (double)ROUNDS * CHUNKS / used;
 }
 
-int main(void) {
+// With another id in each chunk, each has to be parsed; else only the first one has to.
+static mb_buf make_stream(bool varies) {
     mb_buf bytes = MB_BUF(1 << 24);
     for (int i = 0; i < CHUNKS; i++)
-        mb_buf_puts(
+        mb_buf_putf(
             &bytes,
-            "data: {\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5eUa1YcD\",\"object\":\"chat.completion.chunk\",\"created\":1735689600,"
-            "\"model\":\"gpt-4o-mini-2024-07-18\",\"system_fingerprint\":\"fp_0aa8d3e20b\",\"choices\":[{\"index\":0,"
-            "\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n");
+            "data: {\"id\":\"chatcmpl-BGHy7qLpK2Zx9RfWm3vTn5e%04d\",\"object\":\"chat.completion.chunk\","
+            "\"created\":1735689600,\"model\":\"gpt-4o-mini-2024-07-18\",\"system_fingerprint\":\"fp_0aa8d3e20b\","
+            "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n",
+            varies ? i : 0);
+    return bytes;
+}
+
+int main(void) {
+    mb_buf bytes = make_stream(false), varied = make_stream(true);
     run(bytes.data, bytes.len, 0);
     double decoded = run(bytes.data, bytes.len, 0), delivered = run(bytes.data, bytes.len, 1);
-    printf("{\"decoded_s\":%.0f,\"delivered_s\":%.0f}\n", decoded, delivered);
+    double parsed = run(varied.data, varied.len, 0);
+    printf("{\"decoded_s\":%.0f,\"delivered_s\":%.0f,\"parsed_s\":%.0f}\n", decoded, delivered, parsed);
     mb_buf_free(&bytes);
+    mb_buf_free(&varied);
     return 0;
 }

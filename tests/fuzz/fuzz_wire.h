@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any bytes as the answer of a wire. The first byte chooses what was asked and how the answer comes, the second where
-// to cut. What must hold: whole, in bytes and in pieces, a stream comes to the same turn; what the sink saw is what the
-// turn holds; a good end has emitted every tool call; the pieces that are JSON are JSON.
+// to cut. What must hold: whole, in bytes (each chunk parsed) and in pieces, a stream comes to the same turn; what the
+// sink saw is what the turn holds; a good end has emitted every tool call; the pieces that are JSON are JSON.
 #ifndef TESTS_FUZZ_WIRE_H
 #define TESTS_FUZZ_WIRE_H
 
@@ -34,10 +34,12 @@ typedef struct fuzz_player {
     const mb_adapter *adapter;
     mb_decode decode;
     bool ended;
+    bool forgets; // every chunk is parsed, also one that repeats the last
 } fuzz_player;
 
 static int fuzz_frame(void *user, const mb_frame *f) {
     fuzz_player *p = user;
+    if (p->forgets) p->decode.repeat.head = 0;
     int status = p->ended ? 0 : p->adapter->frame(&p->decode, f);
     assert(status <= 1);
     p->ended |= status == 1;
@@ -47,6 +49,7 @@ static int fuzz_frame(void *user, const mb_frame *f) {
 static int fuzz_stream(fuzz_player *p, mb_frames_kind kind, const char *bytes, size_t len, size_t piece) {
     mb_sse *sse = mb_sse_new(kind, MB_LIMIT_STREAM_EVENT);
     int status = 0;
+    p->forgets = piece == 1;
     for (size_t at = 0; at < len && status == 0; at += piece)
         status = mb_sse_feed(sse, bytes + at, len - at < piece ? len - at : piece, fuzz_frame, p);
     if (status == 0) status = mb_sse_finish(sse, true, fuzz_frame, p);

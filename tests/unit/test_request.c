@@ -126,7 +126,7 @@ static int refuse(void *user) {
 }
 
 START_TEST(every_allocation_may_fail) {
-    unit_every_allocation_fails(refuse, "{" USER ",\"tools\":[{\"function\":{\"name\":\"f\"}}],\"stopp\":1}");
+    unit_every_allocation_fails(refuse, (char[]){"{" USER ",\"tools\":[{\"function\":{\"name\":\"f\"}}],\"stopp\":1}"});
 }
 END_TEST
 
