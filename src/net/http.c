@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A descriptor stays registered with epoll when libcurl is done with it for the moment (its connection is warm), and is
-// dropped when it wakes for nothing or is closed: so a call over a warm connection costs no epoll_ctl at all.
+// A connection's descriptor stays registered with epoll when libcurl is done with it for the moment (it is warm), and
+// is dropped when it wakes for nothing or is closed: so a call over a warm connection costs no epoll_ctl at all. Those
+// that libcurl opens for itself (its resolver's) are closed without a word to us, and dropped as soon as it says so.
 #include "net/http.h"
 
 #include <curl/curl.h>
@@ -23,6 +24,7 @@ enum { POOL_MAX = 64, MAX_CONNECTIONS = 4096, STREAMS_PER_CONNECTION = 100, MAX_
 typedef struct socket_slot {
     struct lane *lane;
     uint32_t wanted, known;
+    bool is_ours; // opened and closed by the functions here
 } socket_slot;
 
 typedef struct lane {
@@ -131,6 +133,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *s
                    : what == CURL_POLL_OUT   ? EPOLLOUT
                    : what == CURL_POLL_INOUT ? EPOLLIN | EPOLLOUT
                                              : 0;
+    if (slot->wanted == 0 && !slot->is_ours) {
+        mb_io_unwatch(l->http->io, fd);
+        *slot = (socket_slot){0};
+    }
     if (slot->wanted == 0 || slot->wanted == slot->known) return 0;
     if (mb_io_watch(l->http->io, fd, slot->wanted, slot->known != 0) != 0) return -1;
     slot->known = slot->wanted;
@@ -152,7 +158,11 @@ static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct cur
         return CURL_SOCKET_BAD;
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0 || slot_of(t->http, fd + SLOTS_AHEAD)) return fd;
+    if (fd < 0) return fd;
+    if (slot_of(t->http, fd + SLOTS_AHEAD)) {
+        t->http->sockets[fd] = (socket_slot){.is_ours = true};
+        return fd;
+    }
     t->failure = MEMBRANE_ENOMEM;
     close(fd);
     return CURL_SOCKET_BAD;

@@ -3,7 +3,9 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -11,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -65,6 +68,17 @@ static void close_server(server *s) {
     shutdown(s->fd, SHUT_RDWR);
     pthread_join(s->thread, NULL);
     close(s->fd);
+}
+
+// ---- a name server -------------------------------------------------------------------------------------------------
+
+// Every name is this machine's, and takes its time: libcurl's resolver finds this function before the C library's.
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret) {
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    nanosleep(&(struct timespec){0, 100000000}, NULL);
+    (void)name;
+    return real("127.0.0.1", service, hints, ret);
 }
 
 // ---- one request ---------------------------------------------------------------------------------------------------
@@ -159,6 +173,25 @@ START_TEST(the_operator_may_ask_whom_he_likes_over_a_warm_connection) {
 }
 END_TEST
 
+START_TEST(names_are_looked_up_and_their_connections_watched) {
+    static const char *const names[] = {"one.test", "two.test", "three.test"};
+    server s;
+    open_server(&s);
+    for (size_t i = 0; i < MB_COUNT(names); i++) {
+        outcome o = ask(MB_LANE_OPERATOR, at(&s, names[i]), NULL);
+        ck_assert_msg(o.code == 0 && o.status == 200, "%s: %d, %s", names[i], o.code, o.detail);
+        tear_down(); // the server speaks to one at a time
+        set_up();
+    }
+    for (size_t i = 0; i < MB_COUNT(names); i++) {
+        outcome o = ask(MB_LANE_FETCH, at(&s, names[i]), NULL);
+        ck_assert_msg(o.code == MEMBRANE_EDENIED, "%s: %d, %s", names[i], o.code, o.detail);
+    }
+    ck_assert_int_eq(atomic_load(&s.requests), (int)MB_COUNT(names));
+    close_server(&s);
+}
+END_TEST
+
 START_TEST(a_fetch_of_this_machine_is_denied_although_the_operator_has_a_warm_connection_to_it) {
     server s;
     open_server(&s);
@@ -241,6 +274,7 @@ END_TEST
 static void tests(TCase *tc) {
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, the_operator_may_ask_whom_he_likes_over_a_warm_connection);
+    tcase_add_test(tc, names_are_looked_up_and_their_connections_watched);
     tcase_add_test(tc, a_fetch_of_this_machine_is_denied_although_the_operator_has_a_warm_connection_to_it);
     tcase_add_test(tc, a_fetch_of_a_private_network_is_denied_before_a_socket_is_opened);
     tcase_add_test(tc, only_http_and_https_are_spoken);
