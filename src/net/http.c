@@ -308,6 +308,8 @@ static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
     bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, plain ? NULL : r->method);
     bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, (struct curl_slist *)r->headers);
     bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
+    bad |= curl_easy_setopt(e, CURLOPT_USERNAME, r->login);
+    bad |= curl_easy_setopt(e, CURLOPT_PASSWORD, r->password);
     bad |= curl_easy_setopt(e, CURLOPT_PROXY, r->proxy ? r->proxy : "");
     bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, r->no_proxy ? r->no_proxy : "");
     bad |= curl_easy_setopt(e, CURLOPT_CAINFO, r->ca_file);
@@ -541,6 +543,21 @@ static char *url_part(CURLU *u, CURLUPart part, unsigned flags) {
     return copy;
 }
 
+static int digit_of(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+char *mb_url_decode(mb_arena *arena, const char *text) {
+    char *plain = mb_arena_strdup(arena, text), *to = plain;
+    for (const char *at = plain; at && *at; to++) {
+        bool is_code = at[0] == '%' && digit_of(at[1]) >= 0 && digit_of(at[2]) >= 0;
+        *to = is_code ? (char)(digit_of(at[1]) << 4 | digit_of(at[2])) : *at;
+        at += is_code ? 3 : 1;
+    }
+    if (to) *to = '\0';
+    return plain;
+}
+
 static bool is_url(const char *text) {
     CURLU *u = curl_url();
     bool good = u && curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) == CURLUE_OK;
@@ -577,6 +594,8 @@ int mb_url_parse(const char *text, mb_url *ret, membrane_error **err) {
     url.host = url_part(u, CURLUPART_HOST, 0);
     url.port = url_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
     url.path = url_part(u, CURLUPART_PATH, 0);
+    url.user = url_part(u, CURLUPART_USER, CURLU_URLDECODE);
+    url.password = url_part(u, CURLUPART_PASSWORD, CURLU_URLDECODE);
     if (url.scheme && strcmp(url.scheme, "http") != 0 && strcmp(url.scheme, "https") != 0)
         code = mb_error_set(err, MEMBRANE_EINVAL, "\"%s\": only http and https are spoken", text);
     else if (!url.scheme || !url.host || !url.port || !url.path)
@@ -595,5 +614,7 @@ void mb_url_free(mb_url *url) {
     mb_free(url->host);
     mb_free(url->port);
     mb_free(url->path);
+    mb_free(url->user);
+    mb_free(url->password);
     *url = (mb_url){0};
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "net/io.h"
 
@@ -36,10 +37,11 @@ typedef struct mb_http_request {
     size_t body_len;
     const mb_headers *headers;
     int64_t connect_timeout_ms;
-    const char *proxy;    // NULL or "": none
-    const char *no_proxy; // hosts that are reached without it, or NULL
-    const char *ca_file;  // NULL: the system's
-    int http_version;     // 0: HTTP/2 where TLS agrees on it; 1: HTTP/1.1; 2: HTTP/2 without asking (h2c)
+    const char *login, *password; // HTTP Basic, or NULL
+    const char *proxy;            // NULL or "": none
+    const char *no_proxy;         // hosts that are reached without it, or NULL
+    const char *ca_file;          // NULL: the system's
+    int http_version;             // 0: HTTP/2 where TLS agrees on it; 1: HTTP/1.1; 2: HTTP/2 without asking (h2c)
     // data: a piece of the body; 0, MB_HTTP_PAUSE (nothing was taken: the piece comes again after mb_http_resume), or a
     // negative code that ends the transfer. done: exactly once, unless mb_http_cancel came first; the transfer is gone
     // after it. Neither may call mb_http_cancel on its own transfer from data.
@@ -71,10 +73,12 @@ const char *mb_http_version_text(void); // libcurl's version line
 // Parts of a URL of the configuration, checked as libcurl would read them. MEMBRANE_EINVAL with what is wrong.
 typedef struct mb_url {
     char *scheme, *host, *port, *path; // owned; port never NULL
+    char *user, *password;             // decoded; NULL without
 } mb_url;
 int mb_url_parse(const char *text, mb_url *ret, membrane_error **err);
 void mb_url_free(mb_url *url);
 // The text of a URL, right or wrong, as it may be shown: without user name and password. Returns out, or text itself.
 const char *mb_url_shown(const char *text, char *out, size_t size);
+char *mb_url_decode(mb_arena *arena, const char *text); // %41 to A; NULL: out of memory
 
 #endif

@@ -35,22 +35,3 @@ int mb_answer_check(membrane_call *call, membrane_error **err) {
     mb_arena_free(&arena);
     return code;
 }
-
-// Its beginning alone is taken out too: an excerpt may end in the middle of it.
-static void redact_text(char *text, const char *secret, size_t len) {
-    char start[9] = "";
-    memcpy(start, secret, len < 8 ? len : 8);
-    for (char *at = text ? strstr(text, start) : NULL; at; at = strstr(at, start))
-        for (size_t i = 0; i < len && *at == secret[i]; i++) *at++ = '*';
-}
-
-void mb_answer_redact(membrane_error *error, const char *secret) {
-    size_t len = secret ? strlen(secret) : 0;
-    if (len < 6) return; // too short to be told from words
-    for (; error && !mb_error_is_static(error); error = error->cause) {
-        redact_text(error->message, secret, len);
-        redact_text(error->provider_message, secret, len);
-        redact_text(error->hint, secret, len);
-        redact_text(error->provider_request_id, secret, len);
-    }
-}

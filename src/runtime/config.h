@@ -13,18 +13,21 @@
 #include "route/adapter.h"
 #include "route/nearest.h"
 #include "route/router.h"
+#include "runtime/secret.h"
 
 typedef struct mb_provider {
     const char *name;
     const mb_quirks *quirks;
-    const mb_adapter *adapter; // NULL: builtin or host-supplied
-    const char *base_url;      // without a final slash; NULL where none is needed
-    const char *root_url;      // scheme, host and port of it
+    const mb_adapter *adapter;   // NULL: builtin or host-supplied
+    const char *base_url;        // without a login and a final slash; NULL where none is needed
+    const char *user, *password; // the login of its URL, NULL without
+    const char *root_url;        // scheme, host and port of it
     bool local;
     bool implicit;         // not configured: a known kind by its default address
     const char **keys;     // secrets; key_count of them, 0: none
     const char **key_refs; // how they are written ("env:NAME"), for showing
     int key_count;
+    const mb_secret *secrets;                              // all of them, and what is made of them
     bool key_missing;                                      // one is configured or needed and could not be found
     mb_headers **headers;                                  // ready header lists, one a key (at least one)
     int64_t connect_ms, first_token_ms, idle_ms, total_ms; // 0: default

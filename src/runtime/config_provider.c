@@ -73,6 +73,7 @@ static int add_key(mb_config *config, const mb_environment *env, mb_provider *p,
         if (p->key_count == 0) p->key_refs[0] = ref;
         return 0;
     }
+    if (!mb_secret_note(&config->arena, secret, &p->secrets)) return mb_error_no_memory(err);
     p->keys[p->key_count] = secret;
     p->key_refs[p->key_count++] = ref;
     return 0;
@@ -140,7 +141,11 @@ static int header_list(mb_config *config, const mb_environment *env, mb_provider
         code = mb_config_secret(config, env, &more->children[i], &value, &ref, err);
         if (code == 0 && !is_header_safe(more->children[i].key))
             code = mb_config_error(config, err, more, "a header's name holds a control character");
-        if (code == 0 && value) code = add_line(list, err, config, more->children[i].key, "", value);
+        if (code || !value) continue;
+        const char *word = strchr(value, ' '); // "Bearer …"
+        bool is_noted = mb_secret_note(&config->arena, value, &p->secrets) &&
+                        mb_secret_note(&config->arena, word ? word + 1 : NULL, &p->secrets);
+        code = is_noted ? add_line(list, err, config, more->children[i].key, "", value) : mb_error_no_memory(err);
     }
     static const struct {
         const char *variable, *header;
@@ -177,13 +182,31 @@ static int read_proxy(mb_config *config, const mb_environment *env, mb_provider 
     const char *configured = mb_json_get_str(table, "proxy"), *proxy = NULL;
     const bool tls = strncasecmp(p->base_url, "https:", 6) == 0;
     p->proxy = configured;
-    if (configured || mb_guard_is_loopback(host)) return 0;
+    if (configured) return mb_secret_note_login(&config->arena, configured, &p->secrets) ? 0 : mb_error_no_memory(err);
+    if (mb_guard_is_loopback(host)) return 0;
     const char *const names[] = {tls ? "https_proxy" : "http_proxy", tls ? "HTTPS_PROXY" : "HTTP_PROXY", "all_proxy",
                                  "ALL_PROXY"};
     for (size_t i = 0; i < MB_COUNT(names) && !proxy; i++) proxy = env->get(env->user, names[i]);
     const char *except = env->get(env->user, "no_proxy");
     if (!except) except = env->get(env->user, "NO_PROXY");
-    return keep(config, proxy, &p->proxy) && keep(config, except, &p->no_proxy) ? 0 : mb_error_no_memory(err);
+    bool is_kept = keep(config, proxy, &p->proxy) && keep(config, except, &p->no_proxy) &&
+                   mb_secret_note_login(&config->arena, proxy ? proxy : "", &p->secrets);
+    return is_kept ? 0 : mb_error_no_memory(err);
+}
+
+// The login goes its own way, so that no text that holds the URL can show it.
+static bool keep_base(mb_config *config, mb_provider *p, const char *base, const mb_url *url) {
+    char shown[4096];
+    const char *at = mb_url_shown(base, shown, sizeof shown) == base ? NULL : strchr(strstr(shown, "***@"), '@') + 1;
+    size_t len = strlen(base);
+    while (len && base[len - 1] == '/') len--;
+    const size_t rest = at ? strlen(at) - (strlen(base) - len) : 0;
+    p->base_url = at ? mb_arena_printf(&config->arena, "%s://%.*s", url->scheme, (int)rest, at)
+                     : mb_arena_strndup(&config->arena, base, len);
+    p->root_url = mb_arena_printf(&config->arena, "%s://%s:%s", url->scheme, url->host, url->port);
+    p->local = mb_guard_is_loopback_or_private(url->host);
+    return p->base_url && p->root_url && keep(config, url->user, &p->user) &&
+           keep(config, url->password, &p->password) && mb_secret_note_login(&config->arena, base, &p->secrets);
 }
 
 static int read_address(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
@@ -208,12 +231,11 @@ static int read_address(mb_config *config, const mb_environment *env, mb_provide
         membrane_error_free(cause);
         return code;
     }
-    size_t len = strlen(base);
-    while (len && base[len - 1] == '/') len--;
-    p->base_url = mb_arena_strndup(&config->arena, base, len);
-    p->root_url = mb_arena_printf(&config->arena, "%s://%s:%s", url.scheme, url.host, url.port);
-    p->local = mb_guard_is_loopback_or_private(url.host);
-    code = p->base_url && p->root_url ? read_proxy(config, env, p, table, url.host, err) : mb_error_no_memory(err);
+    if (strlen(base) > 2000)
+        code = mb_config_error(config, err, given ? given : table, "providers.%s.base_url is too long", p->name);
+    else
+        code = keep_base(config, p, base, &url) ? read_proxy(config, env, p, table, url.host, err)
+                                                : mb_error_no_memory(err);
     mb_url_free(&url);
     return code;
 }

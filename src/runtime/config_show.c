@@ -26,15 +26,8 @@ static void put_secret(mb_jw *w, const char *text) {
 
 // The user name and password of a URL are secrets too.
 static void put_url(mb_jw *w, const char *text) {
-    const char *start = strstr(text, "://"), *at = start ? strchr(start + 3, '@') : NULL;
-    const char *slash = start ? strchr(start + 3, '/') : NULL;
     char shown[2048];
-    if (!at || (slash && slash < at)) {
-        mb_jw_str(w, text);
-        return;
-    }
-    snprintf(shown, sizeof shown, "%.*s***%s", (int)(start + 3 - text), text, at);
-    mb_jw_str(w, shown);
+    mb_jw_str(w, mb_url_shown(text, shown, sizeof shown));
 }
 
 static void put_node(mb_jw *w, const mb_json *node, bool secret) {

@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "route/classify.h"
-#include "runtime/answer.h"
 
 // ---- frame machines, kept for the next stream
 // --------------------------------------------------------------------------
@@ -47,7 +46,9 @@ static void end(mb_exchange *x, int code, membrane_error *error) {
     const mb_provider *p = x->plan.provider;
     x->transfer = NULL;
     if (code && error) mb_error_field(error, &error->provider, p->name);
-    for (int k = 0; code && error && k < p->key_count; k++) mb_answer_redact(error, p->keys[k]); // some servers echo it
+    mb_secret_strike_all(error, p->secrets);
+    for (size_t i = 0; error && x->plan.extra_headers && x->plan.extra_headers[i]; i++)
+        mb_secret_strike_header(error, x->plan.extra_headers[i]);
     x->plan.done(x->plan.user, code, error);
 }
 
@@ -352,6 +353,8 @@ int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_pl
                                .body_len = x->wire.body.len,
                                .headers = headers,
                                .connect_timeout_ms = plan->connect_ms,
+                               .login = p->user,
+                               .password = p->password,
                                .proxy = p->proxy,
                                .no_proxy = p->no_proxy,
                                .ca_file = p->ca_file,

@@ -333,6 +333,9 @@ START_TEST(an_address_is_checked_and_its_last_slashes_go) {
     ck_assert_str_eq(provider("a")->root_url, "http://Example.com:8080");
     ck_assert(!provider("a")->local);
     ck_assert_str_eq(provider("b")->root_url, "http://192.168.1.5:80");
+    ck_assert_str_eq(provider("b")->base_url, "http://192.168.1.5/v1"); // the login goes its own way
+    ck_assert_str_eq(provider("b")->user, "user");
+    ck_assert_str_eq(provider("b")->password, "pw");
     ck_assert(provider("b")->local);
     done();
     static const char *const wrong[] = {"ftp://x", "file:///etc/passwd", "http://",       "not a url", "http://a b/",
