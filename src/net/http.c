@@ -357,8 +357,6 @@ void mb_http_cancel(mb_transfer *t) {
     put_back(t, false);
 }
 
-void mb_http_resume(mb_transfer *t) { curl_easy_pause(t->easy, CURLPAUSE_CONT); }
-
 // ---- how it ended --------------------------------------------------------------------------------------------------
 
 static int code_of(CURLcode result, bool began) {
@@ -411,6 +409,13 @@ static void finish(mb_transfer *t, CURLcode result) {
     unlink_active(t);
     request.done(request.user, &done);
     put_back(t, done.code == 0 && has_reused(t));
+}
+
+// libcurl hands over at once what it held back. A failure there is told to us alone, and nothing would run that
+// transfer again; one that has ended (a bad argument then) is reaped.
+void mb_http_resume(mb_transfer *t) {
+    CURLcode result = curl_easy_pause(t->easy, CURLPAUSE_CONT);
+    if (result != CURLE_OK && result != CURLE_BAD_FUNCTION_ARGUMENT) finish(t, result);
 }
 
 static void reap(lane *l) {

@@ -63,8 +63,8 @@ void mb_headers_free(mb_headers *headers);
 
 // On the I/O thread only.
 int mb_http_send(mb_http *http, const mb_http_request *request, mb_transfer **ret, membrane_error **err);
-void mb_http_cancel(mb_transfer *transfer); // no callback comes any more
-void mb_http_resume(mb_transfer *transfer);
+void mb_http_cancel(mb_transfer *transfer);                          // no callback comes any more
+void mb_http_resume(mb_transfer *transfer);                          // may call data and done before it returns
 int mb_http_status(const mb_transfer *transfer);                     // 0 before the header has come
 const char *mb_http_header(mb_transfer *transfer, const char *name); // of the answer; NULL without; lives until done
 const char *mb_http_content_type(mb_transfer *transfer);

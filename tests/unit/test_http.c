@@ -29,8 +29,7 @@ typedef struct server {
 } server;
 
 static bool answer_one(server *s, int fd) {
-    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Say: twice\r\n\r\nhello";
-    char bytes[4096];
+    char bytes[4096], answer[128];
     size_t len = 0;
     while (len < sizeof bytes - 1) {
         ssize_t n = recv(fd, bytes + len, sizeof bytes - 1 - len, 0);
@@ -40,7 +39,9 @@ static bool answer_one(server *s, int fd) {
         if (strstr(bytes, "\r\n\r\n")) break; // requests here have no body
     }
     atomic_fetch_add(&s->requests, 1);
-    return send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL) == (ssize_t)sizeof answer - 1;
+    int promised = strstr(bytes, "/half") ? 10 : 5;
+    int size = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nhello", promised);
+    return send(fd, answer, (size_t)size, MSG_NOSIGNAL) == size;
 }
 
 static void *serve(void *user) {
@@ -95,13 +96,27 @@ typedef struct question {
     mb_transfer *transfer;
     outcome got;
     sem_t came;
+    bool pauses; // at the first piece
+    int verdict; // on the next one
+    mb_task resume;
 } question;
 
 static mb_io *io;
 static mb_http *http;
 
+static void resume(mb_task *task) {
+    mb_http_resume(((question *)(void *)((char *)task - offsetof(question, resume)))->transfer);
+}
+
 static int on_data(void *user, const char *bytes, size_t len) {
     question *q = user;
+    if (q->pauses) {
+        q->pauses = false;
+        q->resume.run = resume;
+        mb_io_post(io, &q->resume);
+        return MB_HTTP_PAUSE;
+    }
+    if (q->verdict) return q->verdict;
     strncat(q->got.body, bytes, len < 32 ? len : 32);
     return 0;
 }
@@ -120,22 +135,25 @@ static void send_it(mb_task *task) {
     if (q->got.code) sem_post(&q->came);
 }
 
-static outcome ask(mb_lane lane, const char *url, const char *proxy) {
-    question q = {.task.run = send_it, .http = http};
-    q.request = (mb_http_request){.lane = lane,
-                                  .method = "GET",
-                                  .url = url,
-                                  .connect_timeout_ms = 5000,
-                                  .proxy = proxy,
-                                  .data = on_data,
-                                  .done = on_done,
-                                  .user = &q};
-    sem_init(&q.came, 0, 0);
-    mb_io_post(io, &q.task);
-    while (sem_wait(&q.came) != 0) ck_assert_int_eq(errno, EINTR);
-    sem_destroy(&q.came);
-    return q.got;
+static outcome put(question *q, mb_lane lane, const char *url, const char *proxy) {
+    q->task.run = send_it;
+    q->http = http;
+    q->request = (mb_http_request){.lane = lane,
+                                   .method = "GET",
+                                   .url = url,
+                                   .connect_timeout_ms = 5000,
+                                   .proxy = proxy,
+                                   .data = on_data,
+                                   .done = on_done,
+                                   .user = q};
+    sem_init(&q->came, 0, 0);
+    mb_io_post(io, &q->task);
+    while (sem_wait(&q->came) != 0) ck_assert_int_eq(errno, EINTR);
+    sem_destroy(&q->came);
+    return q->got;
 }
+
+static outcome ask(mb_lane lane, const char *url, const char *proxy) { return put(&(question){0}, lane, url, proxy); }
 
 static void set_up(void) {
     ck_assert_int_eq(mb_io_new(&io, NULL), 0);
@@ -223,6 +241,24 @@ START_TEST(a_fetch_of_a_private_network_is_denied_before_a_socket_is_opened) {
 }
 END_TEST
 
+START_TEST(a_piece_that_was_held_back_may_end_the_transfer) {
+    server s;
+    open_server(&s);
+    outcome o = put(&(question){.pauses = true}, MB_LANE_OPERATOR, at(&s, "127.0.0.1"), NULL);
+    ck_assert_int_eq(o.code, 0);
+    ck_assert_str_eq(o.body, "hello");
+    // More is promised than comes: nobody but us will ever end it.
+    char url[128];
+    snprintf(url, sizeof url, "%shalf", at(&s, "127.0.0.1"));
+    o = put(&(question){.pauses = true, .verdict = MEMBRANE_EMALFORMED}, MB_LANE_OPERATOR, url, NULL);
+    ck_assert_int_eq(o.code, MEMBRANE_EMALFORMED);
+    ck_assert_str_eq(o.body, "");
+    tear_down();
+    close_server(&s);
+    set_up();
+}
+END_TEST
+
 START_TEST(only_http_and_https_are_spoken) {
     static const char *const urls[] = {"file:///etc/passwd", "ftp://127.0.0.1/",  "gopher://127.0.0.1/",
                                        "dict://127.0.0.1/",  "scp://127.0.0.1/x", "smtp://127.0.0.1/"};
@@ -277,6 +313,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, names_are_looked_up_and_their_connections_watched);
     tcase_add_test(tc, a_fetch_of_this_machine_is_denied_although_the_operator_has_a_warm_connection_to_it);
     tcase_add_test(tc, a_fetch_of_a_private_network_is_denied_before_a_socket_is_opened);
+    tcase_add_test(tc, a_piece_that_was_held_back_may_end_the_transfer);
     tcase_add_test(tc, only_http_and_https_are_spoken);
     tcase_add_test(tc, a_url_is_shown_without_user_and_password);
     tcase_add_test(tc, without_memory_there_is_none_and_no_leak);
