@@ -119,7 +119,7 @@ START_TEST(whatever_is_set_and_cleared_the_next_one_is_the_least) {
     uint64_t seed = 7;
     make(&timers, all, COUNT);
     memset(due, 0xff, sizeof due);
-    for (int step = 0; step < 100000; step++) {
+    for (int step = 0; step < 20000; step++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         unsigned i = (unsigned)(seed >> 33) % COUNT, what = (unsigned)(seed >> 20) % 8;
         if (what < 5)
@@ -129,13 +129,13 @@ START_TEST(whatever_is_set_and_cleared_the_next_one_is_the_least) {
         else
             mb_timers_run(&timers, step);
         int64_t least = -1;
+        bool good = true; // one assertion a step: each one writes to a pipe
         for (int k = 0; k < COUNT; k++) {
             if (what == 7 && due[k] >= 0 && due[k] <= step) due[k] = -1, all[k].fired--;
-            ck_assert_int_eq(all[k].fired, 0);
-            ck_assert(all[k].timer.is_set == (due[k] >= 0));
+            good &= all[k].fired == 0 && all[k].timer.is_set == (due[k] >= 0);
             if (due[k] >= 0 && (least < 0 || due[k] < least)) least = due[k];
         }
-        ck_assert_int_eq(mb_timers_next(&timers), least);
+        ck_assert_msg(good && mb_timers_next(&timers) == least, "step %d", step);
     }
 }
 END_TEST
