@@ -71,7 +71,9 @@ static size_t read_processes(void) {
     return n;
 }
 
+// The program first: what its children's ends would make it say is not its exit.
 static void signal_descendants(int sig) {
+    if (!state.ended) kill(state.program, sig);
     size_t n = read_processes();
     memset(is_ours, 0, sizeof is_ours);
     mark(getpid());
@@ -83,9 +85,10 @@ static void signal_descendants(int sig) {
                 grew = true;
             }
     }
-    for (size_t i = 0; i < n; i++)
-        if (ours(processes[i].pid) && processes[i].pid != getpid()) kill(processes[i].pid, sig);
-    if (!state.ended && !ours(state.program)) kill(state.program, sig); // there is no /proc
+    for (size_t i = 0; i < n; i++) {
+        pid_t pid = processes[i].pid;
+        if (ours(pid) && pid != getpid() && pid != state.program) kill(pid, sig);
+    }
 }
 
 // Waits for all that ended; false when no child is left.

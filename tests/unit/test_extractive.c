@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "base/clock.h"
 #include "route/extractive.h"
 #include "route/sentences.h"
 #include "route/words.h"
@@ -284,7 +284,7 @@ START_TEST(hostile_texts_cost_no_more_than_their_length) {
     for (size_t i = 0; i < sizeof PIECES / sizeof *PIECES; i++) {
         size_t n = strlen(PIECES[i]), len = 0;
         for (; len + n <= SIZE; len += n) memcpy(text + len, PIECES[i], n);
-        int64_t start = mb_now_ms();
+        clock_t start = clock(); // CPU time: the machine may be busy
         mb_sentence s;
         size_t total = 0, longest = 0; // asserted once: an assertion costs more than a sentence
         for (mb_sentences all = mb_sentences_of("a.md", text, len); mb_sentences_next(&all, &s);) {
@@ -293,7 +293,8 @@ START_TEST(hostile_texts_cost_no_more_than_their_length) {
         }
         ck_assert_uint_le(longest, MB_SENTENCE_BYTES + 203);
         ck_assert_uint_le(total, 2 * len + 2);
-        ck_assert_msg(mb_now_ms() - start < 8000, "piece %zu took %d ms", i, (int)(mb_now_ms() - start));
+        double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+        ck_assert_msg(seconds < 20, "piece %zu took %.1f s", i, seconds);
     }
     free(text);
 }

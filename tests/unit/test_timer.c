@@ -129,13 +129,13 @@ START_TEST(whatever_is_set_and_cleared_the_next_one_is_the_least) {
         else
             mb_timers_run(&timers, step);
         int64_t least = -1;
-        bool good = true; // one assertion a step: each one writes to a pipe
+        bool good = true; // no assertion where all is well: each one is kept until the test's end
         for (int k = 0; k < COUNT; k++) {
             if (what == 7 && due[k] >= 0 && due[k] <= step) due[k] = -1, all[k].fired--;
             good &= all[k].fired == 0 && all[k].timer.is_set == (due[k] >= 0);
             if (due[k] >= 0 && (least < 0 || due[k] < least)) least = due[k];
         }
-        ck_assert_msg(good && mb_timers_next(&timers) == least, "step %d", step);
+        if (!good || mb_timers_next(&timers) != least) ck_abort_msg("step %d", step);
     }
 }
 END_TEST
