@@ -97,8 +97,24 @@ static void unlink_call(membrane_call *call) {
     call->next = call->prev = NULL;
 }
 
+// The request as it is kept: the headers that it brings may be keys.
+static const char *prompt_of(const membrane_call *call, mb_buf *space) {
+    if (!call->logs_prompt) return NULL;
+    if (!mb_json_get(call->request, "extra_headers")) return call->request_text;
+    mb_jw w = mb_jw_to(space);
+    mb_jw_object(&w);
+    for (uint32_t i = 0; i < call->request->count; i++) {
+        const mb_json *member = &call->request->children[i];
+        if (strcmp(member->key, "extra_headers") == 0) continue;
+        mb_jw_key(&w, member->key);
+        mb_jw_value(&w, member);
+    }
+    mb_jw_end_object(&w);
+    return mb_buf_ok(space) ? mb_buf_text(space) : NULL;
+}
+
 static void log_row(membrane_call *call) {
-    mb_buf attempts = MB_BUF(1 << 20);
+    mb_buf attempts = MB_BUF(1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
     mb_jw w = mb_jw_to(&attempts);
     const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
     const mb_usage *u = &call->turn.usage;
@@ -124,7 +140,7 @@ static void log_row(membrane_call *call) {
         .cost_usd_micros = last && strcmp(last->target->provider->quirks->kind, "builtin") == 0 ? 0 : -1,
         .latency_ms = call->end_ms - call->start_ms,
         .first_token_ms = call->first_ms ? call->first_ms - call->start_ms : -1,
-        .prompt = call->logs_prompt ? call->request_text : NULL,
+        .prompt = prompt_of(call, &prompt),
         .answer = call->logs_prompt ? mb_buf_text(&call->turn.text) : NULL,
     };
     mb_calls_add(call->m->calls, &row);
@@ -132,6 +148,7 @@ static void log_row(membrane_call *call) {
         mb_records_add(call->m->records, &(mb_record){code ? MB_LEVEL_WARN : MB_LEVEL_INFO, code ? row.message : "call",
                                                       call->request_id, call->session, row.provider, row.model,
                                                       code ? row.kind : "ok", u->output, row.latency_ms});
+    mb_buf_free(&prompt);
     mb_buf_free(&attempts);
 }
 
