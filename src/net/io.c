@@ -203,11 +203,16 @@ bool mb_io_join(mb_io *io, int64_t deadline_ms) {
     return ended;
 }
 
-void mb_io_free(mb_io *io) {
+void mb_io_abandon(mb_io *io) {
     if (!io) return;
     if (io->epoll_fd >= 0) close(io->epoll_fd);
     if (io->wake_fd >= 0) close(io->wake_fd);
+    mb_free(io);
+}
+
+void mb_io_free(mb_io *io) {
+    if (!io) return;
     pthread_mutex_destroy(&io->lock);
     pthread_cond_destroy(&io->end_cond);
-    mb_free(io);
+    mb_io_abandon(io);
 }

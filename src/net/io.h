@@ -34,7 +34,8 @@ void mb_io_post(mb_io *io, mb_task *task);       // any thread; never blocks, ne
 bool mb_io_is_me(const mb_io *io);               // on this I/O thread?
 void mb_io_stop(mb_io *io);                      // the loop ends after the tasks posted so far
 bool mb_io_join(mb_io *io, int64_t deadline_ms); // false: it still runs; -1 waits for ever
-void mb_io_free(mb_io *io);                      // after join, or in a forked child
+void mb_io_free(mb_io *io);                      // after join
+void mb_io_abandon(mb_io *io);                   // in a forked child: waits for no thread, none is there
 
 // On the I/O thread only.
 int64_t mb_io_now(const mb_io *io); // monotonic milliseconds, taken once a round

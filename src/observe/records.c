@@ -41,15 +41,20 @@ mb_records *mb_records_new(void) {
     return r;
 }
 
-void mb_records_free(mb_records *r) {
+void mb_records_abandon(mb_records *r) {
     if (!r) return;
     for (line *l = r->first, *next; l; l = next) {
         next = l->next;
         mb_free(l);
     }
+    mb_free(r);
+}
+
+void mb_records_free(mb_records *r) {
+    if (!r) return;
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->came);
-    mb_free(r);
+    mb_records_abandon(r);
 }
 
 int mb_level_from_name(const char *name) {

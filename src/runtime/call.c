@@ -34,6 +34,10 @@ enum { IDLE_CALLS = 64 };
 #endif
 
 static void keep_or_free(membrane_t *m, membrane_call *call) {
+    if (mb_handle_is_forked(m)) { // the lock may be held by a thread that is not there
+        mb_free(call);
+        return;
+    }
     pthread_mutex_lock(&m->lock);
     bool keeps = m->idle_call_count < IDLE_CALLS;
     if (keeps) {
@@ -70,7 +74,10 @@ static void free_call(membrane_call *call) {
     mb_exchange_free(&call->exchange);
     if (call->has_turn) mb_turn_free(&call->turn);
     mb_buf_free(&call->warnings);
-    mb_queue_free(&call->queue);
+    if (mb_handle_is_forked(m))
+        mb_queue_abandon(&call->queue);
+    else
+        mb_queue_free(&call->queue);
     membrane_error_free(call->error);
     membrane_error_free(call->last_error);
     membrane_result_free(call->result);

@@ -56,16 +56,18 @@ static void release(membrane_t *m, bool forked) {
     if (forked) {
         mb_http_abandon(m->room.http);
         mb_calls_abandon(m->calls);
+        mb_records_abandon(m->records);
+        mb_io_abandon(m->io);
     } else {
         mb_http_free(m->room.http);
         mb_calls_close(m->calls, 5000);
+        mb_records_free(m->records);
+        mb_io_free(m->io);
     }
     mb_call_free_idle(m);
-    mb_io_free(m->io);
     free_room(&m->room);
     mb_discovery_forget(m);
     mb_config_unref(m->config);
-    mb_records_free(m->records);
     free_hosts(m->hosts);
     free_options(&m->options);
     if (m->ready_fd >= 0) close(m->ready_fd);

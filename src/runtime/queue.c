@@ -42,13 +42,17 @@ static void free_blocks(mb_block *block) {
     }
 }
 
-void mb_queue_free(mb_queue *q) {
+void mb_queue_abandon(mb_queue *q) {
     free_blocks(q->first);
     free_blocks(q->spare);
     free_blocks(q->open);
     mb_free(q->reserve);
     free_blocks(q->taken);
     mb_buf_free(&q->json);
+}
+
+void mb_queue_free(mb_queue *q) {
+    mb_queue_abandon(q);
     pthread_mutex_destroy(&q->lock);
     pthread_cond_destroy(&q->came);
 }

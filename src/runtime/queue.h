@@ -67,6 +67,7 @@ void mb_block_pool_free(mb_block_pool *pool);
 
 int mb_queue_init(mb_queue *q); // 0 or MEMBRANE_ENOMEM; the pool is set before the first push
 void mb_queue_free(mb_queue *q);
+void mb_queue_abandon(mb_queue *q); // in a forked child: waits for no thread
 
 // I/O thread. A record with room for len bytes of text, which are copied; NULL: out of memory.
 membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t len);

@@ -78,6 +78,8 @@ void mb_ready_admit(membrane_call *call) {
 
 void mb_ready_forget(membrane_call *call) {
     membrane_t *m = call->m;
+    // In a child the lock may be held by a thread that is not there, and the descriptor is the parent's too.
+    if (mb_handle_is_forked(m)) return;
     pthread_mutex_lock(&m->lock);
     call->is_dropped = true;
     if (call->live_prev)

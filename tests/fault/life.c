@@ -387,6 +387,38 @@ static void fork_after_it_is_told_to_the_child(void) {
     CHECK(membrane_close(own, 1000) == 0, "close");
 }
 
+static int child_frees(membrane_t *own, membrane_call *call) {
+    membrane_call_free(call);
+    return membrane_close(own, 100) == 0 ? 0 : 1;
+}
+
+static void *wait_for_records(void *own) {
+    char buf[512];
+    size_t len;
+    membrane_log_read(own, "error", buf, sizeof buf, &len, NULL, 2000);
+    return NULL;
+}
+
+static void a_child_takes_no_wake_up_and_waits_for_nobody(void) {
+    membrane_t *own = fault_open(NULL);
+    membrane_call_options o = patient();
+    struct pollfd fd = {.fd = membrane_fd(own), .events = POLLIN};
+    pthread_t reader;
+    fault_outcome got;
+    pthread_create(&reader, NULL, wait_for_records, own);
+    membrane_call *call = fault_start(own, "o/good", true, &o);
+    CHECK(poll(&fd, 1, 5000) == 1, "the descriptor says nothing");
+    int step = in_child(child_frees, own, call);
+    CHECK(step == 0, "the child failed at %d", step);
+    CHECK(poll(&fd, 1, 0) == 1, "the child took the parent's wake-up");
+    fault_finish(call, &got);
+    CHECK(got.code == 0, "the parent's call: %s", got.message);
+    step = in_child(child_frees, own, NULL); // the last reference there, and a thread here still waits for records
+    CHECK(step == 0, "the second child failed at %d", step);
+    pthread_join(reader, NULL);
+    CHECK(membrane_close(own, 1000) == 0, "close");
+}
+
 int main(void) {
     static const fault_test TESTS[] = {
         {"the_handle_opens", the_handle_opens},
@@ -405,6 +437,7 @@ int main(void) {
         {"tiny_buffers_lose_nothing", tiny_buffers_lose_nothing},
         {"fork_before_the_first_call_works_in_the_child", fork_before_the_first_call_works_in_the_child},
         {"fork_after_it_is_told_to_the_child", fork_after_it_is_told_to_the_child},
+        {"a_child_takes_no_wake_up_and_waits_for_nobody", a_child_takes_no_wake_up_and_waits_for_nobody},
         {"the_handle_closes", the_handle_closes},
     };
     return fault_run(TESTS, COUNT(TESTS));
