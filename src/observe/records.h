@@ -19,7 +19,7 @@ typedef struct mb_record {
     int64_t tokens, latency_ms;                                    // -1: not there
 } mb_record;
 
-mb_records *mb_records_new(void); // NULL: out of memory
+mb_records *mb_records_new(void);             // NULL: out of memory
 void mb_records_abandon(mb_records *records); // in a forked child: waits for no thread, none is there
 void mb_records_free(mb_records *records);
 int mb_level_from_name(const char *name); // -1: no level

@@ -28,6 +28,10 @@ int mb_answer_check(membrane_call *call, membrane_error **err) {
         code = mb_error_set(err, MEMBRANE_ESCHEMA, "the answer is %s, not an object", mb_json_type_name(value));
     if (code == MEMBRANE_ESCHEMA && why.len)
         mb_error_set(err, code, "the answer does not fit the schema: %s", mb_buf_text(&why));
+    else if (code == MEMBRANE_EINVAL) // a schema that cannot be used says yes to nothing
+        code = mb_error_set(err, MEMBRANE_ESCHEMA, "the answer cannot be checked: the schema: %s", mb_buf_text(&why));
+    else if (code == MEMBRANE_ESCHEMA && err && !*err)
+        mb_error_set(err, code, "the answer does not fit the schema");
     else if (code == MEMBRANE_ENOMEM && err && !*err)
         mb_error_no_memory(err);
     membrane_error_free(cause);
