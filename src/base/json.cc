@@ -194,8 +194,10 @@ bool mb_json_parser::fit(size_t len) {
     while (wanted < len && wanted < KEPT_CAPACITY) wanted *= 2;
     if (wanted < len) wanted = len + len / 8;
     if (wanted > MAX_TEXT) wanted = MAX_TEXT;
-    return simd.doc.allocate(wanted) == simdjson::SUCCESS &&
-           simd.allocate(wanted, MB_LIMIT_JSON_DEPTH) == simdjson::SUCCESS;
+    bool fits = simd.doc.allocate(wanted) == simdjson::SUCCESS &&
+                simd.allocate(wanted, MB_LIMIT_JSON_DEPTH) == simdjson::SUCCESS;
+    if (mb_unlikely(!fits)) simd = simdjson::dom::parser(); // half of it may be there, and would be taken for all of it
+    return fits;
 }
 
 // From padded text to the tape.
