@@ -12,6 +12,13 @@
 
 #include "membrane/membrane.h"
 
+// Sanitizers take memory and time of their own: figures about either are not looked at then.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define FAULT_SLOW 10
+#else
+#define FAULT_SLOW 1
+#endif
+
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define FAULT_KEY "sk-PLANTED-0123456789abcdef"
 

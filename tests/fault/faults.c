@@ -118,7 +118,7 @@ static void run_one(const char *provider, const char *model, bool stream, const 
     CHECK(same, "%s %s: the text is \"%s\"", name, way, got->text);
     CHECK(got->code != MEMBRANE_ETIMEOUT || !want->phase[0] || strcmp(got->phase, want->phase) == 0, "%s %s: phase %s",
           name, way, got->phase);
-    CHECK(got->ms < o.deadline_ms + 500, "%s %s: took %lld ms", name, way, (long long)got->ms);
+    CHECK(got->ms < o.deadline_ms + 500 * FAULT_SLOW, "%s %s: took %lld ms", name, way, (long long)got->ms);
     CHECK(got->code == 0 || strstr(got->message, "\"provider\":") || strcmp(got->phase, "total") == 0,
           "%s %s: the error names no provider: %s", name, way, got->message);
     if (want->text[0] && got->code) {
@@ -164,7 +164,7 @@ static void a_line_of_100_mb_is_refused_in_bounded_memory(void) {
         int want = stream ? MEMBRANE_EMALFORMED : MEMBRANE_ERESPONSE;
         CHECK(got->code == want, "%s %d: %s: %s", NAMES[i / 2], stream, membrane_status_kind(got->code), got->message);
         printf("# %s %s: peak +%ld MiB\n", NAMES[i / 2], stream ? "streamed" : "whole", grown);
-        CHECK(grown < 100, "%s %d: the peak grew by %ld MiB", NAMES[i / 2], stream, grown);
+        CHECK(grown < 100 || FAULT_SLOW > 1, "%s %d: the peak grew by %ld MiB", NAMES[i / 2], stream, grown);
     }
 }
 
@@ -184,7 +184,7 @@ static void a_server_that_never_reads_times_out(void) {
     int64_t start = fault_now_ms();
     int code = membrane_call_text(deaf, request, 0, &o, &text, &err);
     CHECK(code == MEMBRANE_ETIMEOUT, "%s", membrane_error_message(err));
-    CHECK(fault_now_ms() - start < 1500, "it took %lld ms", (long long)(fault_now_ms() - start));
+    CHECK(fault_now_ms() - start < 1500 * FAULT_SLOW, "it took %lld ms", (long long)(fault_now_ms() - start));
     membrane_error_free(err);
     membrane_close(deaf, 1000);
 }

@@ -4,10 +4,11 @@
 // initialisations and stays on plain HTTP. A crash inside a dependency is named and not counted as ours.
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
