@@ -95,16 +95,6 @@ static void show_lines(cli_app *app, cli_json items, int64_t *last_id) {
     fflush(stdout);
 }
 
-// Every run of the program is a process of its own: without a file there never is anything to show.
-static void explain_memory(cli_app *app, membrane_t *m) {
-    membrane_result *config = NULL;
-    if (!app->args.given[OPT_LOG] && membrane_config_show(m, &config, NULL) == 0 &&
-        !membrane_result_str(config, "config.log.path"))
-        note(app,
-             "membrane: the call log is kept in memory only; log.path in the configuration, or --log FILE, keeps it");
-    membrane_result_free(config);
-}
-
 static int show_once(cli_app *app, membrane_t *m, const cli_text *query, int64_t *last_id) {
     membrane_result *result = NULL;
     membrane_error *err = NULL;
@@ -129,7 +119,6 @@ int logs_main(cli_app *app) {
     if (!code) code = args_int(app, OPT_LINES, 1, 100000, &limit);
     if (!code) code = since_ms(app, &since);
     if (!code) code = cli_open(app, &m);
-    if (!code && !app->json) explain_memory(app, m);
     for (bool is_first = true; !code; is_first = false) {
         cli_text query = {0};
         put_query(app, &query, is_first ? limit : 1000, since, is_first ? -1 : last_id);
