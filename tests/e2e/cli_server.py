@@ -68,7 +68,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif self.path == "/api/chat":
                 self.ollama_chat(body)
             elif self.path == "/api/embed":
-                texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+                texts = body.get("input", [])
+                texts = texts if isinstance(texts, list) else [texts]
                 self.send_json(200, {"model": body["model"], "embeddings": [[0.5, len(t) / 8, -0.25] for t in texts]})
             elif self.path == "/api/show":
                 self.send_json(200, {"capabilities": ["completion"], "model_info": {"general.architecture": "llama", "llama.context_length": 4096}})
