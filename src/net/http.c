@@ -571,7 +571,8 @@ static bool is_url(const char *text) {
 }
 
 const char *mb_url_shown(const char *text, char *out, size_t size) {
-    const char *scheme = strstr(text, "://"), *start = scheme ? scheme + 3 : text, *at = strrchr(start, '@');
+    size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    const char *start = strncmp(text + scheme, "://", 3) == 0 ? text + scheme + 3 : text, *at = strrchr(start, '@');
     if (!at) return text;
     // Where a password holds a slash there is no telling where the path begins.
     if (is_url(text)) at = memrchr(start, '@', strcspn(start, "/?#"));

@@ -39,7 +39,7 @@ bool mb_secret_note_login(mb_arena *arena, const char *url, const mb_secret **li
     char shown[4096];
     const char *text = mb_url_shown(url, shown, sizeof shown);
     if (text == url) return true;
-    const char *scheme = strstr(url, "://"), *start = scheme ? scheme + 3 : url;
+    const char *start = url + (strstr(shown, "***@") - shown);
     size_t tail = strlen(strstr(shown, "***@") + 3), len = strlen(start);
     if (tail > len) return true;
     char *raw = mb_arena_strndup(arena, start, len - tail);

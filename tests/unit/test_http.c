@@ -285,6 +285,7 @@ START_TEST(a_url_is_shown_without_user_and_password) {
         {"http://user:sec ret@host", "http://***@host"},
         {"ftp://user:secret@host", "ftp://***@host"},
         {"@", "***@"},
+        {":secret@host/x@y/https://z", "***@host/x@y/https://z"},
         {"", ""},
     };
     for (size_t i = 0; i < MB_COUNT(rows); i++) {
