@@ -28,7 +28,7 @@ struct mb_io {
     mb_io_hooks hooks;
     pthread_t thread;
     bool started, joined;
-    pthread_mutex_t lock; // guards ended
+    pthread_mutex_t lock; // guards ended and joined
     pthread_cond_t end_cond;
     bool ended;
 };
@@ -186,7 +186,7 @@ void mb_io_stop(mb_io *io) {
 }
 
 bool mb_io_join(mb_io *io, int64_t deadline_ms) {
-    if (!io->started || io->joined) return true;
+    if (!io->started) return true;
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += deadline_ms / 1000;
@@ -197,9 +197,10 @@ bool mb_io_join(mb_io *io, int64_t deadline_ms) {
     while (!io->ended && timed_out != ETIMEDOUT)
         timed_out = deadline_ms < 0 ? pthread_cond_wait(&io->end_cond, &io->lock)
                                     : pthread_cond_timedwait(&io->end_cond, &io->lock, &until);
+    // Two may be closing at once: one of them joins. The thread needs the lock no more.
     bool ended = io->ended;
+    if (ended && !io->joined) io->joined = pthread_join(io->thread, NULL) == 0;
     pthread_mutex_unlock(&io->lock);
-    if (ended) io->joined = pthread_join(io->thread, NULL) == 0;
     return ended;
 }
 
