@@ -117,7 +117,7 @@ static void log_row(membrane_call *call) {
     mb_buf attempts = MB_BUF(1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
     mb_jw w = mb_jw_to(&attempts);
     const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
-    const mb_usage *u = &call->turn.usage;
+    const mb_usage none = MB_USAGE_NONE, *u = call->has_turn ? &call->turn.usage : &none;
     int code = membrane_error_code(call->error);
     mb_render_attempts(&w, call);
     mb_call_row row = {
@@ -375,7 +375,11 @@ void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
         nothing_left(call);
         return;
     }
-    if (failure) call->first_ms = 0;
+    if (failure) { // nor is it a partial text, should the time be over before the next attempt
+        call->first_ms = 0;
+        mb_turn_free(&call->turn);
+        mb_turn_init(&call->turn, mb_run_sink(call));
+    }
     if (!failure && call->chosen_because) d.reason = call->chosen_because;
     if (d.at_ms <= now) {
         attempt(call, d.target, d.key, d.reason);
