@@ -35,7 +35,10 @@ enum membrane_call_flags {
     MEMBRANE_CALL_LOG_PROMPT = 1u << 2   /**< keep prompt and answer in the call log, whatever is configured */
 };
 
-/** How to run a call. Fill with membrane_call_options_init first; pointers are read only during the start. */
+/**
+ * How to run a call. Fill with membrane_call_options_init first; pointers are read only during the start. A time may be
+ * MEMBRANE_FOREVER.
+ */
 typedef struct membrane_call_options {
     uint32_t struct_size;           /**< set by membrane_call_options_init */
     uint32_t flags;                 /**< membrane_call_flags */

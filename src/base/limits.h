@@ -31,7 +31,8 @@
 #define MB_TIME_FIRST_TOKEN       60000
 #define MB_TIME_IDLE              60000
 #define MB_TIME_TOTAL             600000
-#define MB_TIME_RETRY_AFTER_MAX   120000 // a server that asks for more is passed over
-#define MB_RETRIES                2      // further attempts on one target
+#define MB_TIME_RETRY_AFTER_MAX   120000     // a server that asks for more is passed over
+#define MB_TIME_MAX               2147483647 // 24 days: what libcurl counts, and what no clock passes when it is added
+#define MB_RETRIES                2          // further attempts on one target
 
 #endif

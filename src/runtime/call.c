@@ -143,12 +143,15 @@ static int read_headers(membrane_call *call, membrane_error **err) {
     return 0;
 }
 
+// MEMBRANE_FOREVER, and what comes near to it, is the longest time there is.
+static int64_t time_of(int64_t ms) { return ms < 0 || ms > MB_TIME_MAX ? MB_TIME_MAX : ms; }
+
 static void apply_options(membrane_call *call, const membrane_call_options *o) {
     call->flags = o->flags;
-    call->deadline_ms = o->deadline_ms;
-    call->connect_ms = o->connect_timeout_ms;
-    call->first_token_ms = o->first_token_timeout_ms;
-    call->idle_ms = o->idle_timeout_ms;
+    call->deadline_ms = time_of(o->deadline_ms);
+    call->connect_ms = time_of(o->connect_timeout_ms);
+    call->first_token_ms = time_of(o->first_token_timeout_ms);
+    call->idle_ms = time_of(o->idle_timeout_ms);
     call->via = o->via ? mb_arena_strdup(&call->arena, o->via) : mb_json_get_str(call->request, "via");
     if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
 }

@@ -295,6 +295,18 @@ static void tiny_buffers_lose_nothing(void) {
     free(buf);
 }
 
+// ---- time ----------------------------------------------------------------------------------------------------------
+
+static void a_time_may_be_for_ever(void) {
+    static const int64_t TIMES[] = {MEMBRANE_FOREVER, INT64_MIN, INT64_MAX, INT64_C(1) << 33};
+    for (size_t i = 0; i < COUNT(TIMES); i++) {
+        membrane_call_options o = fault_options();
+        o.deadline_ms = o.connect_timeout_ms = o.first_token_timeout_ms = o.idle_timeout_ms = TIMES[i];
+        fault_outcome *got = fault_call(m, "o/pieces--5", true, &o);
+        CHECK(got->code == 0, "%lld ms: %s", (long long)TIMES[i], got->message);
+    }
+}
+
 // ---- fork ----------------------------------------------------------------------------------------------------------
 
 // Runs body in a child; what it returns is the number of a failed step, 0 if all went well.
@@ -439,6 +451,7 @@ int main(void) {
          a_slow_reader_holds_the_server_back_and_gets_everything},
         {"a_paused_call_can_be_cancelled_and_closed", a_paused_call_can_be_cancelled_and_closed},
         {"tiny_buffers_lose_nothing", tiny_buffers_lose_nothing},
+        {"a_time_may_be_for_ever", a_time_may_be_for_ever},
         {"fork_before_the_first_call_works_in_the_child", fork_before_the_first_call_works_in_the_child},
         {"fork_after_it_is_told_to_the_child", fork_after_it_is_told_to_the_child},
         {"a_child_takes_no_wake_up_and_waits_for_nobody", a_child_takes_no_wake_up_and_waits_for_nobody},

@@ -248,7 +248,7 @@ START_TEST(a_piece_that_was_held_back_may_end_the_transfer) {
     ck_assert_int_eq(o.code, 0);
     ck_assert_str_eq(o.body, "hello");
     // More is promised than comes: nobody but us will ever end it.
-    char url[128];
+    char url[160];
     snprintf(url, sizeof url, "%shalf", at(&s, "127.0.0.1"));
     o = put(&(question){.pauses = true, .verdict = MEMBRANE_EMALFORMED}, MB_LANE_OPERATOR, url, NULL);
     ck_assert_int_eq(o.code, MEMBRANE_EMALFORMED);
