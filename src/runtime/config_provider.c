@@ -50,8 +50,9 @@ int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json
         // A program that names a variable in its configuration asks for it, even where nothing else is read from there.
         const mb_environment *from = env == &mb_environment_none ? &mb_environment_process : env;
         *ret_ref = text;
-        *ret_secret = from->get(from->user, text + 4);
-        if (*ret_secret) *ret_secret = mb_arena_strdup(&config->arena, *ret_secret);
+        const char *found = from->get(from->user, text + 4);
+        *ret_secret = mb_arena_strdup(&config->arena, found);
+        if (found && !*ret_secret) code = mb_error_no_memory(err);
     } else if (strncmp(text, "file:", 5) == 0) {
         *ret_ref = text;
         code = secret_from_file(config, text + 5, value, ret_secret, err);
@@ -103,6 +104,7 @@ static int read_keys(mb_config *config, const mb_environment *env, mb_provider *
     else if (p->quirks->key_needed && !mb_json_get(table, "base_url")) { // another server may want none
         p->key_missing = true;
         if (variable) p->key_refs[0] = mb_arena_printf(&config->arena, "env:%s", variable);
+        if (variable && !p->key_refs[0]) return mb_error_no_memory(err);
     }
     return 0;
 }
