@@ -210,9 +210,9 @@ static int prepare(membrane_t *m, const char *text, size_t len, const membrane_c
     if (len == 0) len = strlen(text);
     membrane_call *call = new_call(m);
     if (!call) return mb_error_no_memory(err);
+    call->retries = o.retries < 0 && o.retries != MEMBRANE_UNSET ? 0 : o.retries;
     int code = read_request(call, text, len, &o, err);
     if (code == 0) code = mb_resolve(call, mb_json_get_str(call->request, "model"), err);
-    if (code == 0 && o.retries != MEMBRANE_UNSET) call->route.retries = o.retries < 0 ? 0 : o.retries;
     call->logs_prompt = call->config->log_prompts || (call->flags & MEMBRANE_CALL_LOG_PROMPT);
     if (code == 0) { // a host's provider is given the text as well
         call->request_text = mb_arena_strndup(&call->arena, text, len);

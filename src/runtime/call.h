@@ -38,6 +38,7 @@ struct membrane_call {
     const char *chosen_because;
     const char *via;
     bool discovers; // the targets are looked for on the I/O thread
+    int retries;    // MEMBRANE_UNSET: as configured
     // any thread
     mb_task start_task, cancel_task, resume_task;
     atomic_bool cancel_posted, resume_posted, paused;

@@ -67,6 +67,7 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
         memory[i].key_at_ms = key_at_ms;
         key_at_ms += route[i].key_count;
     }
+    if (call->retries != MEMBRANE_UNSET) retries = call->retries;
     call->targets = targets;
     call->route_targets = route;
     call->route = (mb_route){.targets = route, .memory = memory, .count = count, .retries = retries};
