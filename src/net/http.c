@@ -186,6 +186,7 @@ static void timer_fired(mb_timer *timer) { ((lane *)((char *)timer - offsetof(la
 static size_t on_header(char *bytes, size_t size, size_t count, void *user) {
     mb_transfer *t = user;
     size_t len = size * count;
+    t->failure = 0; // of an address that could not be opened: another one has answered
     bool is_blank = len <= 2 && (bytes[0] == '\r' || bytes[0] == '\n');
     if (is_blank && mb_http_status(t) >= 200) t->has_header = true;
     t->header_bytes += len;
