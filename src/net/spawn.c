@@ -152,7 +152,8 @@ static int hear(mb_child *c, int64_t timeout_ms, mb_spawn_message *ret) {
         if (n <= 0) continue; // interrupted, or a very long wait
         ssize_t got = recv(c->control, ret, sizeof *ret, MSG_DONTWAIT);
         if (got == (ssize_t)sizeof *ret) return 1;
-        if (got >= 0 || (errno != EINTR && errno != EAGAIN)) return -1;
+        // A helper that ended before it read our word makes this ECONNRESET, once; its own last word is still there.
+        if (got >= 0 || (errno != EINTR && errno != EAGAIN && errno != ECONNRESET)) return -1;
     }
 }
 
