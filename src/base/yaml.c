@@ -25,6 +25,7 @@ typedef struct level { // an open container
     const char *anchor;
     const char *key; // a key that waits for its value
     size_t key_len;
+    uint32_t key_line;
     mb_json self; // its own key, type and line
 } level;
 
@@ -81,6 +82,7 @@ static int push(loader *l, mb_json value, uint32_t height) {
     if (!make_room((void **)&l->values, &l->room, l->count, sizeof *l->values)) return mb_error_no_memory(l->err);
     value.key = in && in->is_mapping ? in->key : NULL;
     value.key_len = value.key ? (uint32_t)in->key_len : 0;
+    if (value.key) value.line = in->key_line; // a member stands where its key does
     if (in) {
         in->key = NULL;
         if (height > in->height) in->height = height;
@@ -159,6 +161,7 @@ static int on_scalar(loader *l, const yaml_event_t *e) {
     if (!in || !in->is_mapping || in->key) return push(l, v, 0);
     in->key = text; // keys are text, whatever they look like
     in->key_len = len;
+    in->key_line = l->line;
     return 0;
 }
 

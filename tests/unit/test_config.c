@@ -78,7 +78,7 @@ static void warns(const char *text) {
 
 START_TEST(an_unknown_key_is_an_error_with_file_line_and_the_nearest_key) {
     bad("version: 1\nprovider:\n  a: {kind: ollama}\n",
-        "a.yaml:3: unknown key \"provider\" (did you mean \"providers\"?)");
+        "a.yaml:2: unknown key \"provider\" (did you mean \"providers\"?)");
     bad("providers:\n  a:\n    kind: ollama\n    base_ulr: http://x\n",
         "a.yaml:4: unknown key \"base_ulr\" in providers.a (did you mean \"base_url\"?)");
     bad("providers:\n  a:\n    kind: ollama\n    timeouts: {idel: 5s}\n",
@@ -119,7 +119,7 @@ START_TEST(a_wrong_type_is_an_error_that_says_what_was_expected) {
         "a.yaml:1: models.m.policy: this version knows \"ordered\" only");
     bad("providers: {a/b: {kind: ollama}}\n", "a.yaml:1: \"a/b\" is no name for a provider: no slash, 1 to 256 bytes");
     bad("providers: {builtin: {kind: ollama}}\n", "a.yaml:1: the name \"builtin\" is taken by the library itself");
-    bad("providers:\n  a:\n    kind: openai-compatible\n", "a.yaml:3: providers.a: base_url is missing");
+    bad("providers:\n  a:\n    kind: openai-compatible\n", "a.yaml:2: providers.a: base_url is missing");
 }
 END_TEST
 
