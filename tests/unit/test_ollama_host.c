@@ -155,8 +155,8 @@ static int parse_one(void *text) {
 }
 
 START_TEST(without_memory_it_says_so) {
-    unit_every_allocation_fails(parse_one, (void *)(uintptr_t)"fd00::1");
-    unit_every_allocation_fails(parse_one, (void *)(uintptr_t)"https://example.com/x");
+    unit_every_allocation_fails(parse_one, (void *)(uintptr_t) "fd00::1");
+    unit_every_allocation_fails(parse_one, (void *)(uintptr_t) "https://example.com/x");
 }
 END_TEST
 
