@@ -21,7 +21,7 @@ static void make_page(void) {
 
 long mb_fork_generation(void) {
     if (!page) pthread_once(&once, make_page); // the page never goes away again
-    if (!page) return (long)getpid(); // an old kernel: a system call each time
+    if (!page) return (long)getpid();          // an old kernel: a system call each time
     long number = atomic_load_explicit(page, memory_order_relaxed);
     if (number) return number;
     number = (long)getpid();
