@@ -138,12 +138,15 @@ static void clean(const char *what, const char *text) {
     CHECK(!text || !strstr(text, "PLANTED"), "a key stands in %s: %.600s", what, text);
 }
 
-static void clean_result(const char *what, int code, membrane_result *r, membrane_error *err) {
-    CHECK(code == 0, "%s: %s", what, membrane_error_message(err));
-    if (r) clean(what, membrane_result_json(r, NULL));
-    clean(what, err ? membrane_error_json(err) : NULL);
-    membrane_result_free(r);
-    membrane_error_free(err);
+// Takes the places, not what stands in them: arguments are evaluated in any order, this one perhaps before the call.
+static void clean_result(const char *what, int code, membrane_result **r, membrane_error **err) {
+    CHECK(code == 0, "%s: %s", what, membrane_error_message(*err));
+    CHECK(*r != NULL, "%s: no result", what);
+    if (*r) clean(what, membrane_result_json(*r, NULL));
+    clean(what, *err ? membrane_error_json(*err) : NULL);
+    membrane_result_free(*r);
+    membrane_error_free(*err);
+    *r = NULL, *err = NULL;
 }
 
 static void keys_come_out_nowhere(void) {
@@ -166,26 +169,26 @@ static void keys_come_out_nowhere(void) {
         clean(name, got->json);
         clean(name, got->text);
     }
-    clean_result("the call log", membrane_log_calls(m, "{\"limit\":1000}", &r, &err), r, err);
+    clean_result("the call log", membrane_log_calls(m, "{\"limit\":1000}", &r, &err), &r, &err);
     while (membrane_log_read(m, "debug", records, sizeof records - 1, &len, NULL, 0) == 0) {
         records[len] = '\0';
         clean("the running log", records);
     }
     const char *request = fault_request("o/good", true);
     r = NULL, err = NULL;
-    clean_result("the plan", membrane_call_plan(m, request, strlen(request), NULL, &r, &err), r, err);
+    clean_result("the plan", membrane_call_plan(m, request, strlen(request), NULL, &r, &err), &r, &err);
     r = NULL, err = NULL;
-    clean_result("the configuration", membrane_config_show(m, &r, &err), r, err);
+    clean_result("the configuration", membrane_config_show(m, &r, &err), &r, &err);
     r = NULL, err = NULL;
-    clean_result("the providers", membrane_provider_list(m, 1, 500, &r, &err), r, err);
+    clean_result("the providers", membrane_provider_list(m, 1, 500, &r, &err), &r, &err);
     r = NULL, err = NULL;
-    clean_result("the models", membrane_model_list(m, NULL, 500, &r, &err), r, err);
+    clean_result("the models", membrane_model_list(m, NULL, 500, &r, &err), &r, &err);
     r = NULL, err = NULL;
     CHECK(membrane_model_list(m, "e", 500, &r, &err) == MEMBRANE_EAUTH, "a server that refuses");
     clean("the error of a question", membrane_error_json(err));
     membrane_error_free(err);
     r = NULL, err = NULL;
-    clean_result("the doctor", membrane_doctor(m, 500, &r, &err), r, err);
+    clean_result("the doctor", membrane_doctor(m, 500, &r, &err), &r, &err);
 }
 
 static void the_key_goes_to_its_provider(void) {
