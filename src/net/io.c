@@ -187,11 +187,7 @@ void mb_io_stop(mb_io *io) {
 
 bool mb_io_join(mb_io *io, int64_t deadline_ms) {
     if (!io->started) return true;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += deadline_ms / 1000;
-    until.tv_nsec += deadline_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) until.tv_sec++, until.tv_nsec -= 1000000000;
+    struct timespec until = mb_after_ms(deadline_ms < 0 ? 0 : deadline_ms);
     pthread_mutex_lock(&io->lock);
     int timed_out = 0;
     while (!io->ended && timed_out != ETIMEDOUT)

@@ -123,15 +123,6 @@ void mb_records_add(mb_records *r, const mb_record *record) {
     mb_buf_free(&text);
 }
 
-static struct timespec after_ms(int64_t ms) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
-    return t;
-}
-
 static size_t take_lines(mb_records *r, char *buf, size_t cap) {
     size_t used = 0;
     while (r->first && r->first->len <= cap - used) {
@@ -149,7 +140,7 @@ static size_t take_lines(mb_records *r, char *buf, size_t cap) {
 int mb_records_read(mb_records *r, mb_level level, char *buf, size_t cap, size_t *ret_len, uint64_t *ret_dropped,
                     int64_t timeout_ms) {
     int code = 0, waited = 0;
-    struct timespec until = after_ms(timeout_ms < 0 ? 0 : timeout_ms);
+    struct timespec until = mb_after_ms(timeout_ms < 0 ? 0 : timeout_ms);
     atomic_store(&r->wanted, (int)level);
     pthread_mutex_lock(&r->lock);
     while (!r->first && timeout_ms != 0 && waited != ETIMEDOUT)

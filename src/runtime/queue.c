@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 enum {
@@ -222,21 +223,12 @@ bool mb_queue_was_handed(mb_queue *q) {
 // ---- the caller's side
 // -------------------------------------------------------------------------------------------------
 
-static struct timespec after_ms(int64_t ms) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
-    return t;
-}
-
 static mb_block *take_block(mb_queue *q, int64_t timeout_ms) {
     struct timespec until;
     int waited = 0;
     mb_block *done = q->taken;
     q->taken = NULL;
-    if (timeout_ms > 0) until = after_ms(timeout_ms);
+    if (timeout_ms > 0) until = mb_after_ms(timeout_ms);
     pthread_mutex_lock(&q->lock);
     if (done && !q->spare) {
         q->spare = done;

@@ -234,18 +234,6 @@ static int write_batch(mb_calls *c, const waiting *batch, membrane_error **err) 
 
 // ---- the writer ----------------------------------------------------------------------------------------------------
 
-static struct timespec from_now(int64_t ms) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += ms / 1000;
-    t.tv_nsec += ms % 1000 * 1000000;
-    if (t.tv_nsec >= 1000000000) {
-        t.tv_sec++;
-        t.tv_nsec -= 1000000000;
-    }
-    return t;
-}
-
 static bool is_hurried(const mb_calls *c) { return c->closing || c->flush_to > c->settled; }
 
 static void wait_for_batch(mb_calls *c) {
@@ -254,14 +242,14 @@ static void wait_for_batch(mb_calls *c) {
         pthread_cond_wait(&c->work, &c->lock);
     }
     c->state = GATHERING;
-    struct timespec until = from_now(GATHER_MS);
+    struct timespec until = mb_after_ms(GATHER_MS);
     while (c->count < BATCH && !is_hurried(c))
         if (pthread_cond_timedwait(&c->work, &c->lock, &until) == ETIMEDOUT) break;
     c->state = WRITING;
 }
 
 static void rest(mb_calls *c) {
-    struct timespec until = from_now(REST_MS);
+    struct timespec until = mb_after_ms(REST_MS);
     while (!is_hurried(c))
         if (pthread_cond_timedwait(&c->work, &c->lock, &until) == ETIMEDOUT) break;
 }
@@ -367,7 +355,7 @@ int mb_calls_open(mb_calls *c, membrane_error **err) {
 
 // True when the writer has ended; false when the time passed.
 static bool wait_for_end(mb_calls *c, int64_t deadline_ms) {
-    struct timespec until = from_now(deadline_ms < 0 ? 0 : deadline_ms);
+    struct timespec until = mb_after_ms(deadline_ms < 0 ? 0 : deadline_ms);
     while (!c->ended) {
         if (deadline_ms < 0)
             pthread_cond_wait(&c->news, &c->lock);
