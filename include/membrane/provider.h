@@ -37,8 +37,9 @@ typedef struct membrane_provider_table {
     uint32_t version;     /**< MEMBRANE_PROVIDER_VERSION */
     uint32_t local;       /**< 1: counts as local (for MEMBRANE_CALL_LOCAL_ONLY) */
     /**
-     * MUST begin to answer the canonical request (lent during the call). Returns 0, or a MEMBRANE_E… code: then
-     * nothing more is called for this attempt. *ret_state is handed to cancel and free.
+     * MUST begin to answer the canonical request (lent during the call) without blocking; no function of this library
+     * that waits may be called here. Returns 0, or a MEMBRANE_E… code: then nothing more is called for this attempt.
+     * *ret_state is handed to cancel and free.
      */
     int (*start)(void *user, const char *request_json, size_t len, membrane_push *push, void **ret_state);
     /** MAY stop early; pushes that still come are dropped. */

@@ -120,7 +120,7 @@ static int sleep_ms(mb_io *io) {
     if (io->deferred) return 0; // by a task that was deferred itself
     int64_t due = mb_timers_next(&io->timers);
     if (due < 0) return -1;
-    int64_t wait = due - io->now_ms;
+    int64_t wait = due - mb_now_ms(); // the round itself took its time
     return wait <= 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
 }
 

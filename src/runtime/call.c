@@ -146,7 +146,7 @@ static int read_headers(membrane_call *call, membrane_error **err) {
 // MEMBRANE_FOREVER, and what comes near to it, is the longest time there is.
 static int64_t time_of(int64_t ms) { return ms < 0 || ms > MB_TIME_MAX ? MB_TIME_MAX : ms; }
 
-static void apply_options(membrane_call *call, const membrane_call_options *o) {
+static int apply_options(membrane_call *call, const membrane_call_options *o) {
     call->flags = o->flags;
     call->deadline_ms = time_of(o->deadline_ms);
     call->connect_ms = time_of(o->connect_timeout_ms);
@@ -154,6 +154,7 @@ static void apply_options(membrane_call *call, const membrane_call_options *o) {
     call->idle_ms = time_of(o->idle_timeout_ms);
     call->via = o->via ? mb_arena_strdup(&call->arena, o->via) : mb_json_get_str(call->request, "via");
     if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
+    return (o->via && !call->via) || (o->session && !call->session) ? MEMBRANE_ENOMEM : 0;
 }
 
 static int read_request(membrane_call *call, const char *text, size_t len, const membrane_call_options *o,
@@ -175,7 +176,7 @@ static int read_request(membrane_call *call, const char *text, size_t len, const
     call->stream = mb_json_bool(mb_json_get(call->request, "stream"), false) && call->kind != MB_ASK_EMBED;
     call->session = mb_json_get_str(call->request, "session");
     call->request_id = mb_json_get_str(call->request, "request_id");
-    apply_options(call, o);
+    if (apply_options(call, o) != 0) return mb_error_no_memory(err);
     if (!call->request_id) call->request_id = new_request_id(call);
     if (!call->request_id) return mb_error_no_memory(err);
     code = check_name("request_id", call->request_id, err);

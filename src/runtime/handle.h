@@ -48,6 +48,7 @@ struct membrane_handle {
     // read-only after open
     membrane_options options; // for a reload; texts are copies
     mb_calls *calls;
+    int64_t log_wait_ms; // how long releasing waits for the call log
     mb_records *records;
     mb_io *io;
     // on the I/O thread

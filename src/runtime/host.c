@@ -272,9 +272,8 @@ int membrane_provider_add(membrane_t *m, const char *name, const membrane_provid
                             MB_LIMIT_NAME);
     mb_config *config = mb_handle_config(m);
     const mb_provider *other = mb_config_provider(config, name, len);
-    bool taken = (other && (!other->implicit || !other->adapter)) || mb_handle_host(m, name, len);
+    bool taken = other && (!other->implicit || !other->adapter);
     mb_config_unref(config);
-    if (taken) return mb_error_set(err, MEMBRANE_ECONFLICT, "there is a provider \"%s\" already", name);
     mb_host_provider *host = mb_calloc(1, sizeof *host);
     if (host) host->name = mb_strdup(name);
     if (!host || !host->name) {
@@ -284,8 +283,14 @@ int membrane_provider_add(membrane_t *m, const char *name, const membrane_provid
     host->table = copy;
     host->user = user;
     pthread_mutex_lock(&m->lock);
-    host->next = m->hosts;
-    m->hosts = host;
+    for (mb_host_provider *h = m->hosts; h && !taken; h = h->next) taken = strcmp(h->name, name) == 0;
+    if (!taken) {
+        host->next = m->hosts;
+        m->hosts = host;
+    }
     pthread_mutex_unlock(&m->lock);
-    return 0;
+    if (!taken) return 0;
+    mb_free(host->name);
+    mb_free(host);
+    return mb_error_set(err, MEMBRANE_ECONFLICT, "there is a provider \"%s\" already", name);
 }

@@ -30,7 +30,7 @@ int membrane_log_calls(membrane_t *m, const char *query_json, membrane_result **
 int membrane_log_flush(membrane_t *m, membrane_error **err) {
     if (!m) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_log_flush: m is NULL");
     if (mb_handle_is_forked(m)) return mb_error_set(err, MEMBRANE_EFORKED, "the handle belongs to the parent process");
-    return mb_calls_flush(m->calls, err);
+    return mb_calls_flush(m->calls, -1, err);
 }
 
 int membrane_log_read(membrane_t *m, const char *level, char *buf, size_t cap, size_t *ret_len, uint64_t *ret_dropped,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/options.h"
 #include "runtime/call.h"
 #include "runtime/discover.h"
@@ -60,7 +61,7 @@ static void release(membrane_t *m, bool forked) {
         mb_io_abandon(m->io);
     } else {
         mb_http_free(m->room.http);
-        mb_calls_close(m->calls, 5000);
+        mb_calls_close(m->calls, m->log_wait_ms);
         mb_records_free(m->records);
         mb_io_free(m->io);
     }
@@ -103,6 +104,7 @@ int membrane_open(const membrane_options *options, membrane_t **ret_m, membrane_
     if (!m) return mb_error_no_memory(err);
     m->refs = 1;
     m->ready_fd = -1;
+    m->log_wait_ms = 5000;
     m->is_open = true;
     pthread_mutex_init(&m->lock, NULL);
     mb_rng_seed(&m->rng);
@@ -205,11 +207,14 @@ void membrane_unref(membrane_t *m) {
 
 int membrane_close(membrane_t *m, int64_t deadline_ms) {
     int code = 0;
+    int64_t began = mb_now_ms();
     if (!m) return 0;
     if (!mb_handle_is_forked(m)) {
         begin_close(m);
         if (m->is_started && !mb_io_is_me(m->io) && !mb_io_join(m->io, deadline_ms)) code = MEMBRANE_ETIMEOUT;
-        if (code == 0) mb_calls_flush(m->calls, NULL);
+        int64_t left = deadline_ms < 0 ? -1 : deadline_ms - (mb_now_ms() - began);
+        m->log_wait_ms = deadline_ms < 0 ? -1 : left > 0 ? left : 0;
+        if (code == 0 && mb_calls_flush(m->calls, m->log_wait_ms, NULL) == MEMBRANE_ETIMEOUT) code = MEMBRANE_ETIMEOUT;
     }
     membrane_unref(m);
     return code;

@@ -349,7 +349,7 @@ int mb_calls_open(mb_calls *c, membrane_error **err) {
     if (!c->path) return 0;
     pthread_mutex_lock(&c->db_lock);
     int status = open_db(c, err);
-    pthread_mutex_unlock(&c->db_lock);
+    mb_calls_give_db(c);
     return status;
 }
 
@@ -420,22 +420,28 @@ static int tell_failure(mb_calls *c, membrane_error **err) {
 }
 
 // Until every row so far is settled, or a batch could not be written.
-static int settle(mb_calls *c, membrane_error **err) {
-    int status = 0;
+static int settle(mb_calls *c, int64_t deadline_ms, membrane_error **err) {
+    int status = 0, waited = 0;
+    struct timespec until = mb_after_ms(deadline_ms < 0 ? 0 : deadline_ms);
     uint64_t want = c->added, failures = c->failures;
     if (c->settled >= want) return 0;
     if (start_writer(c) != 0) return tell_failure(c, err);
     if (c->flush_to < want) c->flush_to = want;
     pthread_cond_signal(&c->work);
-    while (c->settled < want && c->failures == failures && !c->ended) pthread_cond_wait(&c->news, &c->lock);
+    while (c->settled < want && c->failures == failures && !c->ended && waited != ETIMEDOUT)
+        waited = deadline_ms < 0 ? pthread_cond_wait(&c->news, &c->lock)
+                                 : pthread_cond_timedwait(&c->news, &c->lock, &until);
+    if (c->settled < want && waited == ETIMEDOUT)
+        return mb_error_set(err, MEMBRANE_ETIMEOUT, "the call log was not written to %s within %lld ms", c->path,
+                            (long long)deadline_ms);
     if (c->settled < want) status = tell_failure(c, err);
     return status;
 }
 
-int mb_calls_flush(mb_calls *c, membrane_error **err) {
+int mb_calls_flush(mb_calls *c, int64_t deadline_ms, membrane_error **err) {
     if (!c->path) return 0;
     pthread_mutex_lock(&c->lock);
-    int status = settle(c, err);
+    int status = settle(c, deadline_ms, err);
     if (!status && c->dropped > 0) {
         status = mb_error_set(err, MEMBRANE_EIO, "%llu rows of the call log were lost because %s could not be written",
                               (unsigned long long)c->dropped, c->path);
@@ -482,7 +488,7 @@ static int move_into_memory_db(mb_calls *c, membrane_error **err) {
 
 int mb_calls_take_db(mb_calls *c, mb_db **ret, membrane_error **err) {
     pthread_mutex_lock(&c->lock);
-    int status = c->path ? settle(c, err) : 0;
+    int status = c->path ? settle(c, -1, err) : 0;
     pthread_mutex_unlock(&c->lock);
     if (status) return status;
     pthread_mutex_lock(&c->db_lock);
@@ -495,4 +501,14 @@ int mb_calls_take_db(mb_calls *c, mb_db **ret, membrane_error **err) {
     return 0;
 }
 
-void mb_calls_give_db(mb_calls *c) { pthread_mutex_unlock(&c->db_lock); }
+// SQLite must not cross a fork, and until the writer runs a fork is allowed: nothing stays open before that.
+void mb_calls_give_db(mb_calls *c) {
+    pthread_mutex_lock(&c->lock);
+    bool keeps = !c->path || c->running;
+    pthread_mutex_unlock(&c->lock);
+    if (!keeps) {
+        mb_db_close(c->db);
+        c->db = NULL;
+    }
+    pthread_mutex_unlock(&c->db_lock);
+}

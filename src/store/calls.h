@@ -40,7 +40,8 @@ void mb_calls_abandon(mb_calls *calls);
 // Copies the row; never blocks on disk. When more than MB_CALLS_WAITING rows wait (the disk is stuck) the oldest are
 // dropped and counted in the next flush's error. MEMBRANE_ENOMEM.
 int mb_calls_add(mb_calls *calls, const mb_call_row *row);
-int mb_calls_flush(mb_calls *calls, membrane_error **err); // waits until all rows so far are committed
+// Waits until all rows so far are committed; MEMBRANE_ETIMEOUT after deadline_ms (-1: waits as long as it takes).
+int mb_calls_flush(mb_calls *calls, int64_t deadline_ms, membrane_error **err);
 // Writes {"items":[…]} as include/membrane/log.h says. query: the JSON object described there, may be NULL; unknown
 // keys are errors.
 int mb_calls_query(mb_calls *calls, const mb_json *query, mb_buf *out, membrane_error **err);

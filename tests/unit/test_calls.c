@@ -275,7 +275,7 @@ START_TEST(a_file_that_cannot_be_used_is_told_early_and_at_the_flush) {
     membrane_error_free(err);
     err = NULL;
     add_ok(calls, sample("r1")); // a call does not fail for it
-    ck_assert_int_eq(mb_calls_flush(calls, &err), MEMBRANE_EIO);
+    ck_assert_int_eq(mb_calls_flush(calls, -1, &err), MEMBRANE_EIO);
     ck_assert_ptr_nonnull(strstr(membrane_error_message(err), "/proc/nowhere"));
     membrane_error_free(err);
     int64_t start = mb_now_ms();
@@ -296,13 +296,13 @@ START_TEST(a_stuck_disk_loses_the_oldest_rows_and_says_so) {
     mb_calls *calls = log_at(path);
     membrane_error *err = NULL;
     for (int i = 0; i < MB_CALLS_WAITING + 7; i++) add_ok(calls, sample(i < 7 ? "lost" : "kept"));
-    ck_assert_int_eq(mb_calls_flush(calls, NULL), MEMBRANE_EIO);
+    ck_assert_int_eq(mb_calls_flush(calls, -1, NULL), MEMBRANE_EIO);
     ck_assert_int_eq(unlink(block), 0);
-    int status = mb_calls_flush(calls, &err);
+    int status = mb_calls_flush(calls, -1, &err);
     ck_assert_int_eq(status, MEMBRANE_EIO);
     ck_assert_ptr_nonnull(strstr(membrane_error_message(err), "7 rows"));
     membrane_error_free(err);
-    ck_assert_int_eq(mb_calls_flush(calls, NULL), 0); // told once
+    ck_assert_int_eq(mb_calls_flush(calls, -1, NULL), 0); // told once
     mb_buf out = MB_BUF(1 << 16);
     ck_assert_int_eq(mb_calls_sum(calls, "model", 0, &out, NULL), 0);
     ck_assert_ptr_nonnull(strstr(mb_buf_text(&out), "\"calls\":100000,"));
@@ -345,7 +345,7 @@ static int write_as_a_process(int rounds, int rows, int tell) {
             mb_call_row row = sample("p");
             if (mb_calls_add(calls, &row) != 0) return 2;
         }
-        if (mb_calls_flush(calls, NULL) != 0) return 3;
+        if (mb_calls_flush(calls, -1, NULL) != 0) return 3;
         if (tell >= 0 && write(tell, "x", 1) != 1) return 4;
     }
     mb_calls_close(calls, -1);
@@ -409,7 +409,7 @@ END_TEST
 START_TEST(a_child_lets_go_without_touching_thread_or_file) {
     mb_calls *calls = log_at(path);
     add_ok(calls, sample("r1"));
-    ck_assert_int_eq(mb_calls_flush(calls, NULL), 0);
+    ck_assert_int_eq(mb_calls_flush(calls, -1, NULL), 0);
     pid_t child = fork();
     if (child == 0) {
         mb_calls_abandon(calls);
@@ -450,7 +450,7 @@ static int fill_and_ask(void *where) {
     mb_call_row row = sample("r1");
     int status = mb_calls_new(where, 30, &calls, &err);
     if (!status) status = mb_calls_add(calls, &row);
-    if (!status) status = mb_calls_flush(calls, &err);
+    if (!status) status = mb_calls_flush(calls, -1, &err);
     if (!status) status = mb_calls_query(calls, NULL, &out, &err);
     if (!status) status = mb_calls_sum(calls, "model", 0, &out, &err);
     if (!status) status = mb_calls_last(calls, &out, &err);
