@@ -402,8 +402,7 @@ static void finish(mb_transfer *t, CURLcode result) {
                            : t->error_text[0]             ? t->error_text
                            : result == CURLE_OK           ? "the connection was closed before a whole header had come"
                                                           : curl_easy_strerror(result);
-        strncpy(detail, text, sizeof detail - 1);
-        detail[sizeof detail - 1] = '\0';
+        snprintf(detail, sizeof detail, "%s", text);
         done.detail = detail;
     }
     curl_multi_remove_handle(t->lane->multi, t->easy);
