@@ -57,14 +57,14 @@ struct membrane_call {
     mb_attempt *attempts; // in the arena; grows from first_attempts
     mb_attempt first_attempts[2];
     int attempt_count, attempt_cap;
-    mb_timer deadline_timer, wait_timer;
+    mb_timer deadline_timer, wait_timer, attempt_timer;
     size_t next_target;
     int next_key;
     const char *next_reason;
     int64_t start_ms, first_ms, end_ms, start_wall_ms;
     membrane_error *last_error;
-    mb_task flush_task;
-    bool is_over, is_started, flush_posted;
+    membrane_call *dirty_next; // of room->dirty
+    bool is_over, is_started, is_dirty;
     // after the terminal event: the caller's
     membrane_error *error; // the call's, NULL after DONE
     membrane_result *result;

@@ -4,6 +4,7 @@
 #ifndef MB_RUNTIME_EXCHANGE_H
 #define MB_RUNTIME_EXCHANGE_H
 
+#include "membrane/options.h"
 #include "runtime/config.h"
 #include "runtime/queue.h"
 
@@ -17,6 +18,8 @@ typedef struct mb_engine_room {
     mb_sse *idle_frames[32]; // frame machines that can be used again
     int idle_count;
     mb_block_pool blocks; // for the queues of calls
+    membrane_call *dirty; // calls with events that this round has brought
+    mb_task publish_task;
 } mb_engine_room;
 
 typedef struct mb_exchange_plan {

@@ -117,19 +117,31 @@ static void link_open(mb_queue *q) {
             q->first = block;
         q->last = block;
     }
-    bool wakes = q->sleeps;
     mb_block *spare = q->spare;
-    q->sleeps = false;
     q->spare = NULL;
     pthread_mutex_unlock(&q->lock);
-    if (wakes) pthread_cond_signal(&q->came);
+    q->is_silent = true;
     if (moved) give_block(q, block);
     if (spare) give_block(q, spare);
 }
 
+bool mb_queue_link(mb_queue *q) {
+    if (q->open && q->open->events) link_open(q);
+    return q->is_silent;
+}
+
+void mb_queue_wake(mb_queue *q) {
+    pthread_mutex_lock(&q->lock);
+    bool wakes = q->sleeps;
+    q->sleeps = false;
+    pthread_mutex_unlock(&q->lock);
+    q->is_silent = false;
+    if (wakes) pthread_cond_signal(&q->came);
+}
+
 bool mb_queue_publish(mb_queue *q) {
-    if (!q->open || q->open->events == 0) return false;
-    link_open(q);
+    if (!mb_queue_link(q)) return false;
+    mb_queue_wake(q);
     return true;
 }
 

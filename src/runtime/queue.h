@@ -57,6 +57,7 @@ typedef struct mb_queue {
     atomic_size_t events, bytes;    // published or open, not yet taken
     mb_block_pool *pool;            // the I/O thread's
     mb_block *open;                 // the I/O thread's
+    bool is_silent;                 // the I/O thread's: blocks were linked that nobody was woken for
     mb_block *reserve;              // the I/O thread's, for the terminal event
     mb_block *taken;                // the caller's
     bool ended;                     // the caller's: the terminal event was given
@@ -73,7 +74,9 @@ void mb_queue_abandon(mb_queue *q); // in a forked child: waits for no thread
 membrane_event *mb_queue_push(mb_queue *q, int type, const char *text, size_t len);
 // The terminal event, in memory that was taken at the start: it cannot fail.
 void mb_queue_push_last(mb_queue *q, int type, const char *finish, const membrane_error *error);
-bool mb_queue_publish(mb_queue *q); // makes the open block visible and wakes the caller; false: there was nothing
+bool mb_queue_link(mb_queue *q);    // makes the open block visible; true: somebody may have to be woken
+void mb_queue_wake(mb_queue *q);    // wakes the caller if it sleeps
+bool mb_queue_publish(mb_queue *q); // both; false: there was nothing
 bool mb_queue_is_full(mb_queue *q);
 // Forgets what of the answer nobody has been given; false (and nothing is forgotten) if something was.
 bool mb_queue_take_back(mb_queue *q);

@@ -48,25 +48,37 @@ static int pour_tool_call(void *user, const mb_tool_call *tool) {
 
 mb_turn_sink mb_run_sink(membrane_call *call) { return (mb_turn_sink){call, pour_text, pour_thinking, pour_tool_call}; }
 
+// What a round of the loop has brought is made visible for all calls first, and only then is anybody woken: a caller
+// who was woken would else run into the next call that is not visible yet, and sleep again.
+static void publish_all(mb_task *task) {
+    mb_engine_room *room = (mb_engine_room *)((char *)task - offsetof(mb_engine_room, publish_task));
+    membrane_call *first = room->dirty;
+    room->dirty = NULL;
+    for (membrane_call *call = first; call; call = call->dirty_next) mb_queue_link(&call->queue);
+    for (membrane_call *call = first, *next; call; call = next) {
+        next = call->dirty_next;
+        call->is_dirty = false;
+        if (mb_queue_link(&call->queue)) {
+            mb_queue_wake(&call->queue);
+            mb_ready_mark(call);
+        }
+        mb_call_unref(call);
+    }
+}
+
 void mb_run_flush(membrane_call *call) {
-    if (mb_queue_publish(&call->queue)) mb_ready_mark(call);
+    mb_engine_room *room = &call->m->room;
+    if (call->is_dirty) return;
+    call->is_dirty = true;
+    if (!room->dirty) {
+        room->publish_task.run = publish_all;
+        mb_io_defer(room->io, &room->publish_task);
+    }
+    call->dirty_next = room->dirty;
+    room->dirty = mb_call_ref(call);
 }
 
-// libcurl hands over a piece of every HTTP chunk by itself: the caller is woken once for all of a round.
-static void flush_later(mb_task *task) {
-    membrane_call *call = CALL_OF(task, flush_task);
-    call->flush_posted = false;
-    mb_run_flush(call);
-    mb_call_unref(call);
-}
-
-static void on_progress(void *user) {
-    membrane_call *call = user;
-    if (call->flush_posted) return;
-    call->flush_posted = true;
-    call->flush_task.run = flush_later;
-    mb_io_defer(call->m->io, &mb_call_ref(call)->flush_task);
-}
+static void on_progress(void *user) { mb_run_flush(user); }
 
 static bool on_is_full(void *user) {
     membrane_call *call = user;
@@ -164,6 +176,7 @@ static void over(membrane_call *call, membrane_error *error) {
     call->end_ms = mb_now_ms();
     mb_io_timer_clear(call->m->io, &call->deadline_timer);
     mb_io_timer_clear(call->m->io, &call->wait_timer);
+    mb_io_timer_clear(call->m->io, &call->attempt_timer);
     mb_exchange_free(&call->exchange);
     mb_host_cancel(call);
     if (error && !mb_error_is_static(error)) {
@@ -327,6 +340,10 @@ static bool has_room(membrane_call *call) {
     return true;
 }
 
+enum { ATTEMPT_QUIET_MS = 20 };
+
+static void attempt_fired(mb_timer *timer) { mb_run_flush(CALL_OF(timer, attempt_timer)); }
+
 static void attempt(membrane_call *call, size_t index, int key, const char *reason) {
     const mb_target *target = &call->targets[index];
     const mb_provider *p = target->provider;
@@ -356,7 +373,11 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
         code = mb_extractive_answer(call->request, &call->turn, &error);
     else
         code = p->key_missing && p->key_count == 0 ? missing_key(p, &error) : send(call, target, key, &error);
-    mb_run_flush(call);
+    // A quick answer brings the attempt's event along; only a caller who has to wait is woken for it.
+    if (code == 0 && p->adapter)
+        mb_io_timer_set(call->m->io, &call->attempt_timer, mb_io_now(call->m->io) + ATTEMPT_QUIET_MS);
+    else
+        mb_run_flush(call);
     if (code || (!p->host && !p->adapter)) mb_run_attempt_done(call, code, error);
 }
 
@@ -426,6 +447,7 @@ void mb_run_start(mb_task *task) {
     call->start_ms = mb_now_ms();
     call->deadline_timer.fire = deadline_fired;
     call->wait_timer.fire = wait_fired;
+    call->attempt_timer.fire = attempt_fired;
     set_deadlines(call);
     if (call->discovers)
         mb_discover(mb_call_ref(call), on_discovered);
