@@ -52,8 +52,9 @@ struct mb_transfer {
     mb_http_request request;
     size_t header_bytes, header_count;
     int status;
-    bool has_header; // a whole header block of a final answer
-    int failure;     // what a callback of ours ended it with
+    uint64_t profile; // of what its handle was told last
+    bool has_header;  // a whole header block of a final answer
+    int failure;      // what a callback of ours ended it with
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -295,21 +296,11 @@ static void unlink_active(mb_transfer *t) {
     t->next = t->prev = NULL;
 }
 
-static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
+// How to reach the server, who asks: libcurl copies each text, so what a handle has already is not said again.
+static bool set_profile_options(mb_transfer *t, const mb_http_request *r) {
     CURL *e = t->easy;
-    int bad = curl_easy_setopt(e, CURLOPT_URL, r->url);
-    if (r->body) {
-        bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
-        bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body);
-        bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
-    } else {
-        bad |= curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-    }
-    const bool plain = !r->body || strcmp(r->method, "POST") == 0;
-    bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, plain ? NULL : r->method);
-    bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, (struct curl_slist *)r->headers);
-    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
-    bad |= curl_easy_setopt(e, CURLOPT_USERNAME, r->login);
+    if (r->profile && r->profile == t->profile) return true;
+    int bad = curl_easy_setopt(e, CURLOPT_USERNAME, r->login);
     bad |= curl_easy_setopt(e, CURLOPT_PASSWORD, r->password);
     bad |= curl_easy_setopt(e, CURLOPT_PROXY, r->proxy ? r->proxy : "");
     bad |= curl_easy_setopt(e, CURLOPT_NOPROXY, r->no_proxy ? r->no_proxy : "");
@@ -325,7 +316,25 @@ static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
     bad |= curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, alone);
     bad |= curl_easy_setopt(e, CURLOPT_FORBID_REUSE, alone);
     bad |= curl_easy_setopt(e, CURLOPT_PIPEWAIT, alone ? 0L : 1L);
+    t->profile = bad ? 0 : r->profile;
     return bad == 0;
+}
+
+static bool set_request_options(mb_transfer *t, const mb_http_request *r) {
+    CURL *e = t->easy;
+    int bad = curl_easy_setopt(e, CURLOPT_URL, r->url);
+    if (r->body) {
+        bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
+        bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body);
+        bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_len);
+    } else {
+        bad |= curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+    }
+    const bool plain = !r->body || strcmp(r->method, "POST") == 0;
+    bad |= curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, plain ? NULL : r->method);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, (struct curl_slist *)r->headers);
+    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
+    return bad == 0 && set_profile_options(t, r);
 }
 
 int mb_http_send(mb_http *http, const mb_http_request *request, mb_transfer **ret, membrane_error **err) {

@@ -37,6 +37,8 @@ typedef struct mb_http_request {
     size_t body_len;
     const mb_headers *headers;
     int64_t connect_timeout_ms;
+    uint64_t profile; // the same number promises the same values from login to http_version, and the same scheme; 0
+                      // promises nothing
     const char *login, *password; // HTTP Basic, or NULL
     const char *proxy;            // NULL or "": none
     const char *no_proxy;         // hosts that are reached without it, or NULL

@@ -17,6 +17,7 @@
 
 typedef struct mb_provider {
     const char *name;
+    uint64_t profile; // a number of its own, see mb_http_request
     const mb_quirks *quirks;
     const mb_adapter *adapter;   // NULL: builtin or host-supplied
     const char *base_url;        // without a login and a final slash; NULL where none is needed

@@ -272,7 +272,8 @@ static int read_times(mb_config *config, mb_provider *p, const mb_json *table, m
 
 int mb_config_make_provider(mb_config *config, const mb_environment *env, const char *name, const mb_json *table,
                             mb_provider *p, membrane_error **err) {
-    *p = (mb_provider){.name = name, .implicit = !table};
+    static atomic_uint_least64_t last_profile;
+    *p = (mb_provider){.name = name, .implicit = !table, .profile = atomic_fetch_add(&last_profile, 1) + 1};
     const mb_json *kind = mb_json_get(table, "kind");
     membrane_error *cause = NULL;
     int code = mb_quirks_load(&config->arena, kind ? mb_json_str(kind) : name, mb_json_get(table, "quirks"), &p->quirks,

@@ -353,6 +353,7 @@ int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_pl
                                .body_len = x->wire.body.len,
                                .headers = headers,
                                .connect_timeout_ms = plan->connect_ms,
+                               .profile = p->profile,
                                .login = p->user,
                                .password = p->password,
                                .proxy = p->proxy,

@@ -24,7 +24,7 @@
 // ---------------------------------------------------------------------------------------------
 
 static int pour(membrane_call *call, int type, const char *text, size_t len) {
-    if (!call->first_ms) call->first_ms = mb_now_ms();
+    if (!call->first_ms) call->first_ms = mb_io_now(call->m->io);
     return mb_queue_push(&call->queue, type, text, len) ? 0 : MEMBRANE_ENOMEM;
 }
 
@@ -36,7 +36,7 @@ static int pour_thinking(void *user, const char *text, size_t len) {
 
 static int pour_tool_call(void *user, const mb_tool_call *tool) {
     membrane_call *call = user;
-    if (!call->first_ms) call->first_ms = mb_now_ms();
+    if (!call->first_ms) call->first_ms = mb_io_now(call->m->io);
     membrane_event *event =
         mb_queue_push(&call->queue, MEMBRANE_EVENT_TOOL_CALL, mb_buf_text(&tool->arguments), tool->arguments.len);
     if (!event) return MEMBRANE_ENOMEM;
@@ -173,7 +173,7 @@ static void over(membrane_call *call, membrane_error *error) {
     }
     call->is_over = true;
     call->error = error;
-    call->end_ms = mb_now_ms();
+    call->end_ms = mb_io_now(call->m->io);
     mb_io_timer_clear(call->m->io, &call->deadline_timer);
     mb_io_timer_clear(call->m->io, &call->wait_timer);
     mb_io_timer_clear(call->m->io, &call->attempt_timer);
@@ -208,7 +208,7 @@ static void end_attempt(membrane_call *call, int code, int status) {
     if (a->end_ms) return;
     a->code = code;
     a->status = status;
-    a->end_ms = mb_now_ms();
+    a->end_ms = mb_io_now(call->m->io);
 }
 
 void mb_run_cancel(mb_task *task) {
@@ -354,7 +354,7 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
         return;
     }
     call->attempts[call->attempt_count++] =
-        (mb_attempt){.target = target, .key = key, .start_ms = mb_now_ms(), .reason = reason};
+        (mb_attempt){.target = target, .key = key, .start_ms = mb_io_now(call->m->io), .reason = reason};
     if (call->has_turn) mb_turn_free(&call->turn);
     mb_turn_init(&call->turn, mb_run_sink(call));
     call->has_turn = true;
@@ -387,7 +387,7 @@ static void wait_fired(mb_timer *timer) {
 }
 
 void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
-    int64_t now = mb_now_ms();
+    int64_t now = mb_io_now(call->m->io);
     mb_route_decision d = mb_route_next(&call->route, failure, now, mb_rng_unit(&call->m->rng));
     // What was queued and not handed out is as if it had never been said; if the caller took it meanwhile, it is too
     // late.
@@ -444,7 +444,7 @@ void mb_run_start(mb_task *task) {
     m->first_call = call;
     call->is_started = true;
     call->queue.pool = &m->room.blocks;
-    call->start_ms = mb_now_ms();
+    call->start_ms = mb_io_now(call->m->io);
     call->deadline_timer.fire = deadline_fired;
     call->wait_timer.fire = wait_fired;
     call->attempt_timer.fire = attempt_fired;
