@@ -466,20 +466,6 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
-START_TEST(a_row_costs_a_call_little) {
-    enum { N = 200000 };
-    mb_calls *calls = log_at(NULL);
-    mb_call_row row = sample("018f-2a77-a-typical-id");
-    for (int i = 0; i < MB_CALLS_KEPT; i++) mb_calls_add(calls, &row);
-    int64_t start = mb_now_us();
-    for (int i = 0; i < N; i++) mb_calls_add(calls, &row);
-    double us = (double)(mb_now_us() - start) / N;
-    printf("# one row: %.3f us\n", us);
-    ck_assert_double_lt(us, 20); // a guard against a mistake of kind; the benchmark has the figure
-    mb_calls_close(calls, -1);
-}
-END_TEST
-
 static void tests(TCase *tc) {
     tcase_add_checked_fixture(tc, set_up, tear_down);
     // First: a test below leaves a writer that frees its memory when it likes, and blocks are counted here.
@@ -500,7 +486,6 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, a_kill_at_any_moment_leaves_the_file_sound_and_what_was_flushed_in_it);
     tcase_add_test(tc, a_child_lets_go_without_touching_thread_or_file);
     tcase_add_test(tc, a_close_does_not_wait_longer_than_it_may);
-    tcase_add_test(tc, a_row_costs_a_call_little);
 }
 
 UNIT_MAIN("calls", tests)

@@ -275,6 +275,7 @@ START_TEST(every_allocation_may_fail) { unit_every_allocation_fails(answer_pets,
 END_TEST
 
 // Texts that would be slow if any look-ahead went to the end of a line or of the text more than a few times.
+// What grew with the square of these texts would take hours: the suite's own time limit is the guard.
 START_TEST(hostile_texts_cost_no_more_than_their_length) {
     static const char *const PIECES[] = {"a. ",   ".)", ">",     "#",        "- ",       "`",          "```\n",
                                          "| a ",  "\n", " ",     "1. x\n",   "Mr. ",     "\xE3\x80",   "-",
@@ -284,7 +285,6 @@ START_TEST(hostile_texts_cost_no_more_than_their_length) {
     for (size_t i = 0; i < sizeof PIECES / sizeof *PIECES; i++) {
         size_t n = strlen(PIECES[i]), len = 0;
         for (; len + n <= SIZE; len += n) memcpy(text + len, PIECES[i], n);
-        clock_t start = clock(); // CPU time: the machine may be busy
         mb_sentence s;
         size_t total = 0, longest = 0; // asserted once: an assertion costs more than a sentence
         for (mb_sentences all = mb_sentences_of("a.md", text, len); mb_sentences_next(&all, &s);) {
@@ -293,8 +293,6 @@ START_TEST(hostile_texts_cost_no_more_than_their_length) {
         }
         ck_assert_uint_le(longest, MB_SENTENCE_BYTES + 203);
         ck_assert_uint_le(total, 2 * len + 2);
-        double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-        ck_assert_msg(seconds < 15, "piece %zu took %.1f s", i, seconds);
     }
     free(text);
 }
