@@ -42,10 +42,11 @@ static void put_options(cli_text *t, const verb_row *verb) {
 static void put_examples(cli_text *t, const verb_row *verb) {
     text_str(t, ".SH EXAMPLES\n");
     for (const example_row *at = verb->examples; at->command; at++) {
+        if (at != verb->examples) text_str(t, ".PP\n");
         put_roff(t, at->help);
         text_str(t, ":\n.PP\n.RS 4\n.nf\n");
         put_roff(t, at->command);
-        text_str(t, "\n.fi\n.RE\n.PP\n");
+        text_str(t, "\n.fi\n.RE\n");
     }
 }
 
@@ -102,7 +103,7 @@ void man_put(cli_text *t, const verb_row *verb) {
     text_str(t, ".TH MEMBRANE");
     if (verb) text_str(t, "\\-");
     for (const char *c = verb ? verb->name : ""; *c; c++) text_format(t, "%c", toupper((unsigned char)*c));
-    text_format(t, " 1 \"\" \"membrane %s\" \"User Commands\"\n.SH NAME\n", MEMBRANE_VERSION_STRING);
+    text_format(t, " 1 \"2026-11-21\" \"membrane %s\" \"User Commands\"\n.SH NAME\n", MEMBRANE_VERSION_STRING);
     text_format(t, "membrane%s%s \\- ", verb ? "\\-" : "", verb ? verb->name : "");
     put_roff(t, verb ? verb->summary : "ask a language model");
     text_str(t, "\n");
