@@ -78,11 +78,7 @@ static void put_result(writer *o, const mb_json *message, const mb_json *call) {
     mb_jw_kstr(w, "role", "tool");
     mb_jw_kstr(w, "tool_name", mb_call_name(call));
     mb_jw_kstr_if(w, "tool_call_id", mb_json_get_str(call, "id"));
-    mb_jw_key(w, "content");
-    if (message)
-        mb_write_text(w, mb_json_get(message, "content"));
-    else
-        mb_jw_str(w, MB_NO_RESULT);
+    mb_write_result(w, message);
     mb_jw_end_object(w);
 }
 

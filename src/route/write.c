@@ -284,3 +284,11 @@ void mb_write_call_arguments(mb_jw *w, const mb_json *call, bool as_text) {
         mb_jw_raw(w, "{}", 2);
     mb_arena_free(&arena);
 }
+
+void mb_write_result(mb_jw *w, const mb_json *message) {
+    mb_jw_key(w, "content");
+    if (message)
+        mb_write_text(w, mb_json_get(message, "content"));
+    else
+        mb_jw_str(w, "No result: the call was not run.");
+}
