@@ -279,9 +279,8 @@ static int refuse(error_code failed, const char *text, size_t len, membrane_erro
     return mb_error_set(err, MEMBRANE_ERESPONSE, "not JSON: %s", simdjson::error_message(failed));
 }
 
-static int parse(mb_arena *arena, const char *text, size_t len, bool lenient, const mb_json **ret,
-                 membrane_error **err) {
-    mb_json_parser parser;
+static int parse(mb_json_parser &parser, mb_arena *arena, const char *text, size_t len, bool lenient,
+                 const mb_json **ret, membrane_error **err) {
     error_code failed = parser.read_or_repair(text, len, false, lenient);
     if (failed) return refuse(failed, text, len, err);
     const uint8_t *strings = parser.simd.doc.string_buf.get();
@@ -298,11 +297,18 @@ static int parse(mb_arena *arena, const char *text, size_t len, bool lenient, co
 }
 
 int mb_json_parse(mb_arena *arena, const char *text, size_t len, const mb_json **ret, membrane_error **err) {
-    return parse(arena, text, len, false, ret, err);
+    mb_json_parser parser;
+    return parse(parser, arena, text, len, false, ret, err);
 }
 
 int mb_json_parse_lenient(mb_arena *arena, const char *text, size_t len, const mb_json **ret, membrane_error **err) {
-    return parse(arena, text, len, true, ret, err);
+    mb_json_parser parser;
+    return parse(parser, arena, text, len, true, ret, err);
+}
+
+int mb_json_parse_with(mb_json_parser *parser, mb_arena *arena, const char *text, size_t len, const mb_json **ret,
+                       membrane_error **err) {
+    return parse(*parser, arena, text, len, false, ret, err);
 }
 
 // ---- numbers -------------------------------------------------------------------------------------------------------

@@ -51,6 +51,8 @@ struct mb_json {
     size_t len; // of str
 };
 
+typedef struct mb_json_parser mb_json_parser;
+
 // ---- reading -------------------------------------------------------------------------------------------------------
 
 // Parses len bytes into the arena. 0, MEMBRANE_ENOMEM or MEMBRANE_ERESPONSE with a message that gives the byte
@@ -59,12 +61,15 @@ int mb_json_parse(mb_arena *arena, const char *text, size_t len, const mb_json *
 // The same, but what simdjson refuses for a lone surrogate, a bad UTF-8 byte or a number out of range is repaired in a
 // copy (U+FFFD; the number kept as text) and parsed once more: for bytes that came over a wire.
 int mb_json_parse_lenient(mb_arena *arena, const char *text, size_t len, const mb_json **ret, membrane_error **err);
+// mb_json_parse with the working memory of a parser that is kept: no allocation but the arena's. The tree lives in the
+// arena alone.
+int mb_json_parse_with(mb_json_parser *parser, mb_arena *arena, const char *text, size_t len, const mb_json **ret,
+                       membrane_error **err);
 // Fills in the lines of a tree that mb_json_parse made from this very text (for configuration files).
 void mb_json_number_lines(const mb_json *root, const char *text, size_t len);
 
-// A parser that is used again and again: the tree is valid until the next parse. Lenient. text must be followed by
-// MB_BUF_PADDING readable bytes if padded is true (as in an mb_buf), else it is copied.
-typedef struct mb_json_parser mb_json_parser;
+// A parser, used again and again. The tree of mb_json_parser_parse is valid until the next parse. Lenient. text must be
+// followed by MB_BUF_PADDING readable bytes if padded is true (as in an mb_buf), else it is copied.
 mb_json_parser *mb_json_parser_new(void); // NULL: out of memory
 void mb_json_parser_free(mb_json_parser *parser);
 // 0, MEMBRANE_ENOMEM or MEMBRANE_EMALFORMED; no error object, since it stands on the hot path.

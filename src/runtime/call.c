@@ -157,12 +157,22 @@ static int apply_options(membrane_call *call, const membrane_call_options *o) {
     return (o->via && !call->via) || (o->session && !call->session) ? MEMBRANE_ENOMEM : 0;
 }
 
+// With the parser that the last request left, unless another thread is using it.
+static int parse_request(membrane_call *call, const char *text, size_t len, membrane_error **err) {
+    mb_json_parser *parser = atomic_exchange(&call->m->idle_parser, NULL);
+    if (!parser) parser = mb_json_parser_new();
+    if (!parser) return mb_error_no_memory(err);
+    int code = mb_json_parse_with(parser, &call->arena, text, len, &call->request, err);
+    mb_json_parser_free(atomic_exchange(&call->m->idle_parser, parser));
+    return code;
+}
+
 static int read_request(membrane_call *call, const char *text, size_t len, const membrane_call_options *o,
                         membrane_error **err) {
     membrane_error *cause = NULL;
     if (len > MB_LIMIT_REQUEST)
         return mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes", MB_LIMIT_REQUEST);
-    int code = mb_json_parse(&call->arena, text, len, &call->request, &cause);
+    int code = parse_request(call, text, len, &cause);
     if (code) {
         if (code != MEMBRANE_ENOMEM)
             code = mb_error_set(err, MEMBRANE_EINVAL, "the request is no JSON: %s", membrane_error_message(cause));
@@ -198,6 +208,13 @@ static membrane_call *new_call(membrane_t *m) {
     return NULL;
 }
 
+// The log may want the text, and a host's provider is given it; which one is looked for later may be one.
+static bool needs_text(const membrane_call *call) {
+    bool needs = call->logs_prompt || call->discovers;
+    for (size_t i = 0; i < call->route.count; i++) needs |= call->targets[i].provider->host != NULL;
+    return needs;
+}
+
 static int prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options,
                    membrane_call **ret, membrane_error **err) {
     membrane_call_options o;
@@ -215,7 +232,7 @@ static int prepare(membrane_t *m, const char *text, size_t len, const membrane_c
     int code = read_request(call, text, len, &o, err);
     if (code == 0) code = mb_resolve(call, mb_json_get_str(call->request, "model"), err);
     call->logs_prompt = call->config->log_prompts || (call->flags & MEMBRANE_CALL_LOG_PROMPT);
-    if (code == 0) { // a host's provider is given the text as well
+    if (code == 0 && needs_text(call)) {
         call->request_text = mb_arena_strndup(&call->arena, text, len);
         call->request_len = len;
         if (!call->request_text) code = mb_error_no_memory(err);

@@ -69,6 +69,7 @@ struct membrane_call {
     membrane_error *error; // the call's, NULL after DONE
     membrane_result *result;
     _Alignas(16) char first_memory[4096]; // lent to the arena
+    _Alignas(16) char turn_memory[256];   // lent to the turn's
 };
 
 membrane_call *mb_call_ref(membrane_call *call);

@@ -126,7 +126,7 @@ static int header_list(mb_config *config, const mb_environment *env, mb_provider
                        membrane_error **err) {
     static const char *const always[] = {"Content-Type: application/json",
                                          "Accept: application/json, text/event-stream",
-                                         "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING, "Expect:"};
+                                         "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING};
     mb_headers **list = &p->headers[key];
     int code = 0;
     for (size_t i = 0; i < MB_COUNT(always); i++) {

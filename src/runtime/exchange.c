@@ -11,8 +11,33 @@
 #include "base/utf8.h"
 #include "route/classify.h"
 
-// ---- frame machines, kept for the next stream
-// --------------------------------------------------------------------------
+// ---- what is kept for the next call
+// ---------------------------------------------------------------------------------
+
+#ifdef MB_ARENA_MALLOC // so that a use after the end is seen
+enum { IDLE_BUFS = 0 };
+#else
+enum { IDLE_BUFS = MB_COUNT(((mb_engine_room *)0)->idle_bufs) };
+#endif
+enum { KEPT_BUF = 16384 };
+
+mb_buf mb_room_take_buf(mb_engine_room *room, size_t max) {
+    mb_buf buf = MB_BUF(max);
+    if (room->idle_buf_count == 0) return buf;
+    buf = room->idle_bufs[--room->idle_buf_count];
+    buf.max = max;
+    return buf;
+}
+
+void mb_room_give_buf(mb_engine_room *room, mb_buf *buf) {
+    if (!buf->data || buf->cap > KEPT_BUF || room->idle_buf_count >= IDLE_BUFS) {
+        mb_buf_free(buf);
+        return;
+    }
+    mb_buf_reset(buf);
+    room->idle_bufs[room->idle_buf_count++] = *buf;
+    *buf = MB_BUF(buf->max);
+}
 
 static mb_sse *take_frames(mb_engine_room *room, mb_frames_kind kind) {
     if (room->idle_count == 0) return mb_sse_new(kind, MB_LIMIT_STREAM_EVENT);
@@ -63,11 +88,12 @@ void mb_exchange_cancel(mb_exchange *x) {
 void mb_exchange_free(mb_exchange *x) {
     mb_exchange_cancel(x);
     mb_headers_free(x->own_headers);
-    mb_buf_free(&x->wire.url);
-    mb_buf_free(&x->wire.body);
-    mb_buf_free(&x->wire.headers);
-    mb_buf_free(&x->body);
     x->own_headers = NULL;
+    mb_buf_free(&x->wire.headers);
+    if (!x->room) return; // nothing was ever sent
+    mb_room_give_buf(x->room, &x->wire.url);
+    mb_room_give_buf(x->room, &x->wire.body);
+    mb_room_give_buf(x->room, &x->body);
 }
 
 void mb_exchange_excerpt(const char *bytes, size_t len, char *out, size_t size) {
@@ -312,12 +338,17 @@ static void on_done(void *user, const mb_http_done *done) {
 // ---- the start
 // ---------------------------------------------------------------------------------------------------------
 
+// From here on libcurl would wait for a "100 Continue" that many servers never send.
+enum { EXPECTS_FROM = 1000000 };
+
 static const mb_headers *header_list(mb_exchange *x) {
     const mb_provider *p = x->plan.provider;
     const mb_headers *shared = p->headers[x->plan.key < p->key_count ? x->plan.key : 0];
-    bool has_own = (x->plan.extra_headers && x->plan.extra_headers[0]) || x->wire.headers.len;
+    bool is_long = x->wire.body.len > EXPECTS_FROM;
+    bool has_own = is_long || (x->plan.extra_headers && x->plan.extra_headers[0]) || x->wire.headers.len;
     if (!has_own) return shared;
     x->own_headers = mb_headers_copy(shared);
+    if (is_long && x->own_headers) x->own_headers = mb_headers_append(x->own_headers, "Expect:");
     for (size_t i = 0; x->own_headers && x->plan.extra_headers && x->plan.extra_headers[i]; i++)
         x->own_headers = mb_headers_append(x->own_headers, x->plan.extra_headers[i]);
     char *line = x->wire.headers.len ? x->wire.headers.data : NULL;
@@ -331,10 +362,10 @@ static const mb_headers *header_list(mb_exchange *x) {
 
 int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_plan *plan, membrane_error **err) {
     *x = (mb_exchange){.room = room, .plan = *plan, .timer.fire = timer_fired, .total_timer.fire = total_fired};
-    x->wire.url = MB_BUF(65536);
-    x->wire.body = MB_BUF(MB_LIMIT_REQUEST);
+    x->wire.url = mb_room_take_buf(room, 65536);
+    x->wire.body = mb_room_take_buf(room, MB_LIMIT_REQUEST);
     x->wire.headers = MB_BUF(65536);
-    x->body = MB_BUF(MB_LIMIT_RESPONSE);
+    x->body = mb_room_take_buf(room, MB_LIMIT_RESPONSE);
     x->decode = (mb_decode){.ask = &x->plan.ask, .turn = plan->turn, .parser = room->parser};
     int code = plan->provider->adapter->write(&x->plan.ask, &x->wire, err);
     if (code == 0 && x->wire.body.failed == MEMBRANE_EINVAL)

@@ -17,6 +17,8 @@ typedef struct mb_engine_room {
     mb_json_parser *parser;
     mb_sse *idle_frames[32]; // frame machines that can be used again
     int idle_count;
+    mb_buf idle_bufs[128]; // small buffers that can be used again
+    int idle_buf_count;
     mb_block_pool blocks; // for the queues of calls
     membrane_call *dirty; // calls with events that this round has brought
     mb_task publish_task;
@@ -53,6 +55,10 @@ struct mb_exchange {
     bool is_running, is_paused, has_progress, has_end;
     int frame_code; // what the adapter's frame ended with
 };
+
+// Buffers that are needed for a moment a call are kept for the next one, unless they have grown large.
+mb_buf mb_room_take_buf(mb_engine_room *room, size_t max);
+void mb_room_give_buf(mb_engine_room *room, mb_buf *buf);
 
 // Writes and sends. On failure nothing is called back and *err says why.
 int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_plan *plan, membrane_error **err);

@@ -45,6 +45,8 @@ struct membrane_handle {
     membrane_call *ready_first, *ready_last; // calls with events, in turn
     int ready_fd;                            // -1 until somebody asked
     atomic_bool has_ready_fd;                // so that nobody locks for nothing
+    // any thread, by atomic exchange: for the requests
+    _Atomic(mb_json_parser *) idle_parser;
     // read-only after open
     membrane_options options; // for a reload; texts are copies
     mb_calls *calls;

@@ -48,6 +48,7 @@ static bool copy_options(membrane_options *to, const membrane_options *from) {
 
 static void free_room(mb_engine_room *room) {
     for (int i = 0; i < room->idle_count; i++) mb_sse_free(room->idle_frames[i]);
+    for (int i = 0; i < room->idle_buf_count; i++) mb_buf_free(&room->idle_bufs[i]);
     mb_block_pool_free(&room->blocks);
     mb_json_parser_free(room->parser);
 }
@@ -66,6 +67,7 @@ static void release(membrane_t *m, bool forked) {
         mb_io_free(m->io);
     }
     mb_call_free_idle(m);
+    mb_json_parser_free(atomic_load(&m->idle_parser));
     free_room(&m->room);
     mb_discovery_forget(m);
     mb_config_unref(m->config);

@@ -13,7 +13,12 @@ enum {
     BLOCK_ROOM = 3968,
     RESERVE_ROOM = sizeof(membrane_event) + sizeof(mb_event_extra) + 64,
     ALIGN = 16,
-    POOL_MAX = 64
+    POOL_MAX = 64,
+#ifdef MB_ARENA_MALLOC // so that a use after the end is seen
+    RETURNED_MAX = 0
+#else
+    RETURNED_MAX = POOL_MAX
+#endif
 };
 
 struct mb_block {
@@ -43,6 +48,24 @@ static void free_blocks(mb_block *block) {
     }
 }
 
+// By a caller, who may be any thread.
+static void return_block(mb_queue *q, mb_block *block) {
+    if (block->room != BLOCK_ROOM || atomic_load(&q->pool->returned_count) >= RETURNED_MAX) {
+        mb_free(block);
+        return;
+    }
+    atomic_fetch_add(&q->pool->returned_count, 1);
+    block->next = atomic_load(&q->pool->returned);
+    while (!atomic_compare_exchange_weak(&q->pool->returned, &block->next, block)) {}
+}
+
+// All that came back, taken at once: so no block is in the list twice while somebody looks at it.
+static void take_returned(mb_block_pool *pool) {
+    pool->first = atomic_exchange(&pool->returned, NULL);
+    atomic_store(&pool->returned_count, 0);
+    for (mb_block *b = pool->first; b; b = b->next) pool->count++;
+}
+
 void mb_queue_abandon(mb_queue *q) {
     free_blocks(q->first);
     free_blocks(q->spare);
@@ -53,12 +76,16 @@ void mb_queue_abandon(mb_queue *q) {
 }
 
 void mb_queue_free(mb_queue *q) {
+    if (q->taken) return_block(q, q->taken);
+    if (q->spare) return_block(q, q->spare);
+    q->taken = q->spare = NULL;
     mb_queue_abandon(q);
     pthread_mutex_destroy(&q->lock);
     pthread_cond_destroy(&q->came);
 }
 
 static mb_block *new_block(mb_queue *q, size_t need) {
+    if (!q->pool->first && atomic_load_explicit(&q->pool->returned, memory_order_relaxed)) take_returned(q->pool);
     mb_block *block = need <= BLOCK_ROOM ? q->pool->first : NULL;
     if (block) {
         q->pool->first = block->next;
@@ -87,6 +114,7 @@ static void give_block(mb_queue *q, mb_block *block) {
 
 void mb_block_pool_free(mb_block_pool *pool) {
     free_blocks(pool->first);
+    free_blocks(atomic_load(&pool->returned));
     *pool = (mb_block_pool){0};
 }
 
@@ -261,7 +289,7 @@ static mb_block *take_block(mb_queue *q, int64_t timeout_ms) {
         uncount(q, block);
     }
     pthread_mutex_unlock(&q->lock);
-    mb_free(done);
+    if (done) return_block(q, done);
     return block;
 }
 

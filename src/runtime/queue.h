@@ -36,10 +36,13 @@ typedef struct mb_event_extra {
     const membrane_error *error;
 } mb_event_extra;
 
-// Blocks that one I/O thread keeps for its calls.
+// Blocks that one I/O thread keeps for its calls. What callers have read comes back through a list without a lock: one
+// thread's malloc and another one's free cost more than the event in between.
 typedef struct mb_block_pool {
     mb_block *first;
     int count;
+    _Atomic(mb_block *) returned;
+    atomic_int returned_count; // at most so many are in the list
 } mb_block_pool;
 
 static inline mb_event_extra *mb_event_more(const membrane_event *event) {

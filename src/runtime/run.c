@@ -126,7 +126,7 @@ static const char *prompt_of(const membrane_call *call, mb_buf *space) {
 }
 
 static void log_row(membrane_call *call) {
-    mb_buf attempts = MB_BUF(1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
+    mb_buf attempts = mb_room_take_buf(&call->m->room, 1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
     mb_jw w = mb_jw_to(&attempts);
     const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
     const mb_usage none = MB_USAGE_NONE, *u = call->has_turn ? &call->turn.usage : &none;
@@ -161,7 +161,7 @@ static void log_row(membrane_call *call) {
                                                       call->request_id, call->session, row.provider, row.model,
                                                       code ? row.kind : "ok", u->output, row.latency_ms});
     mb_buf_free(&prompt);
-    mb_buf_free(&attempts);
+    mb_room_give_buf(&call->m->room, &attempts);
 }
 
 // The terminal event. A call that cannot even allocate that has one ready: its own memory was taken at the start.
@@ -357,6 +357,7 @@ static void attempt(membrane_call *call, size_t index, int key, const char *reas
         (mb_attempt){.target = target, .key = key, .start_ms = mb_io_now(call->m->io), .reason = reason};
     if (call->has_turn) mb_turn_free(&call->turn);
     mb_turn_init(&call->turn, mb_run_sink(call));
+    mb_arena_lend(&call->turn.arena, call->turn_memory, sizeof call->turn_memory);
     call->has_turn = true;
     membrane_event *event = mb_queue_push(&call->queue, MEMBRANE_EVENT_ATTEMPT, NULL, 0);
     if (event) {
