@@ -4,12 +4,15 @@
 
 A test that speaks TAP counts by its own lines, any other one as one. Skipped ones are named with their reason. The last
 line is "N passed, N failed, N skipped"; exits with 1 on a failure, with 2 if no test ran.
+
+Every key that a test makes up has PLANTED in it: where that word stands in what a test printed, the test has failed.
 """
 import json
 import re
 import sys
 
 TAP = re.compile(r"^(ok|not ok)\b\s*\d*\s*-?\s*(.*?)(?:\s*#\s*(SKIP|TODO)\b\s*(.*))?$", re.I)
+SECRET = "PLANTED"
 PLAN = re.compile(r"^1\.\.\d+(?:\s*#\s*SKIP\b\s*(.*))?", re.I)
 
 
@@ -52,6 +55,10 @@ def main(path):
         if result == "SKIP" and not is_tap:
             words = text.strip().splitlines()
             skipped.append((name, words[-1] if words else ""))
+        for said in (text, test.get("stderr") or ""):
+            if SECRET in said:
+                print(f"failed: {name}: a planted key stands in its output: {said[max(said.index(SECRET) - 80, 0):][:160]!r}")
+                bad += 1
         passed += good
         failed += bad
     for name, why in skipped:

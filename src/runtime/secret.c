@@ -61,11 +61,20 @@ static size_t same_bytes(const char *a, const char *b) {
     return n;
 }
 
+// Where only the beginning is the same, it may be that of another key ("sk-proj-"), which would not be found any more
+// once its beginning is struck: so all that a key can be made of goes with it.
+static size_t rest_of_key(const char *text) {
+    static const char keys_hold[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~+/=";
+    return strspn(text, keys_hold);
+}
+
 static void strike_text(char *text, const char *secret, size_t len) {
     for (; text && *text; text++) {
         if (*text != *secret) continue;
         size_t same = same_bytes(text, secret);
-        if (same == len || same >= SHORTEST_PART) memset(text, '*', same);
+        if (same < len && same < SHORTEST_PART) continue;
+        if (same < len) same += rest_of_key(text + same);
+        memset(text, '*', same);
     }
 }
 

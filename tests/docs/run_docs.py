@@ -32,7 +32,7 @@ def environment(folder):
     """Nothing of the user's: no keys, no engines, no configuration."""
     kept = {name: os.environ[name] for name in ("LANG", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS") if name in os.environ}
     return {**kept, "HOME": str(folder), "PATH": f"{folder}/bin:{os.environ['PATH']}", "OLLAMA_HOST": "127.0.0.1:1",
-            "OPENAI_API_KEY": "key-of-the-docs-test", "OPENROUTER_API_KEY": "key-of-the-docs-test"}
+            "OPENAI_API_KEY": "sk-PLANTED-docs-test", "OPENROUTER_API_KEY": "sk-PLANTED-docs-test"}
 
 
 def matches(want, got):

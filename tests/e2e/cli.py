@@ -42,7 +42,7 @@ def write_home():
     (folder / "config.yaml").write_text(
         f"version: 1\n"
         f"providers:\n"
-        f"  mock: {{kind: openai-compatible, base_url: {server.url}/v1, api_key: very-secret-key}}\n"
+        f"  mock: {{kind: openai-compatible, base_url: {server.url}/v1, api_key: sk-PLANTED-very-secret}}\n"
         f"  lama: {{kind: ollama, base_url: {server.url}}}\n"
         f"  gone: {{kind: openai-compatible, base_url: 'http://127.0.0.1:9/v1', timeouts: {{connect: 500ms}}}}\n"
         f"models:\n"
@@ -237,7 +237,7 @@ def a_dry_run_sends_nothing():
     done = run("-m", "mock/ok", "--dry-run", "hi")
     expect_in("mock", done.out)
     expect_in("chosen because", done.out)
-    expect("very-secret-key" in done.out, False, "the key is not shown")
+    expect("sk-PLANTED-very-secret" in done.out, False, "the key is not shown")
     expect(len(server.requests), before)
 
 
@@ -502,7 +502,7 @@ def providers_tell_who_answers():
     expect(items["gone"]["probe"]["state"] == "ok", False)
     expect(items["mock"]["key"], "set")
     expect(any("probe" in i for i in run_json("providers", "--no-probe")["items"]), False)
-    expect("very-secret-key" in done.out + done.err, False)
+    expect("sk-PLANTED-very-secret" in done.out + done.err, False)
 
 
 @test
@@ -556,7 +556,7 @@ def configuration_is_shown_with_its_origin():
     expect_in("providers.lama.kind", out)
     expect_in("config.yaml:", out)
     json.loads(run("config").out)
-    expect("very-secret-key" in out + json.dumps(shown), False, "secrets are not shown")
+    expect("sk-PLANTED-very-secret" in out + json.dumps(shown), False, "secrets are not shown")
 
 
 @test

@@ -274,7 +274,7 @@ def a_warm_connection_that_the_server_closed_is_noticed():
 def a_redirect_is_not_followed():
     trap = servers.Http1()
     server = servers.Http1(redirect=f"http://127.0.0.1:{trap.port}/v1/chat/completions")
-    outcomes = calls(provider(f"http://127.0.0.1:{server.port}/v1", api_key="sk-secret"))
+    outcomes = calls(provider(f"http://127.0.0.1:{server.port}/v1", api_key="sk-PLANTED-secret"))
     assert kinds(outcomes) == ["response_invalid"] and outcomes[0]["status"] == 302, outcomes
     assert trap.connections == 0
 

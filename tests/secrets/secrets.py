@@ -23,7 +23,7 @@ HOME = pathlib.Path(FOLDER.name)
 
 def plant():
     """A secret with no part in common with any other."""
-    return uuid.uuid4().hex
+    return f"PLANTED{uuid.uuid4().hex}"
 
 
 LITERAL, ENV, FILE, HEADER, HEADER_ENV, EXTRA, OPENAI = (plant() for _ in range(7))

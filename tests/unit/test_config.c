@@ -268,20 +268,20 @@ END_TEST
 START_TEST(a_key_is_literal_in_the_environment_or_in_a_file) {
     char path[] = "/tmp/mb-key-XXXXXX", text[256];
     int fd = mkstemp(path);
-    ck_assert_int_eq(write(fd, "sk-file\n", 8), 8);
+    ck_assert_int_eq(write(fd, "sk-PLANTED-file\n", 16), 16);
     close(fd);
     ENV("MY_KEY=sk-env");
     snprintf(text, sizeof text,
-             "providers: {a: {kind: ollama, api_keys: [sk-literal, env:MY_KEY, file:%s, env:NOT_SET]}}", path);
+             "providers: {a: {kind: ollama, api_keys: [sk-PLANTED-literal, env:MY_KEY, file:%s, env:NOT_SET]}}", path);
     good(text);
     const mb_provider *p = provider("a");
     ck_assert_int_eq(p->key_count, 3);
     ck_assert(!p->key_missing);
-    ck_assert_str_eq(p->keys[0], "sk-literal");
+    ck_assert_str_eq(p->keys[0], "sk-PLANTED-literal");
     ck_assert_str_eq(p->key_refs[0], "***");
     ck_assert_str_eq(p->keys[1], "sk-env");
     ck_assert_str_eq(p->key_refs[1], "env:MY_KEY");
-    ck_assert_str_eq(p->keys[2], "sk-file");
+    ck_assert_str_eq(p->keys[2], "sk-PLANTED-file");
     ck_assert_str_eq(p->key_refs[2] + 5, path);
     done();
     unlink(path);
@@ -601,16 +601,16 @@ START_TEST(without_the_flag_neither_files_nor_environment_are_read) {
     make_folder();
     write_text("xdg/membrane/config.yaml", "log: {keep_days: 2}\n");
     setenv("MEMBRANE_CONFIG", in_folder("nowhere.yaml"), 1);
-    setenv("OPENAI_API_KEY", "sk-not-read", 1);
+    setenv("OPENAI_API_KEY", "sk-PLANTED-not-read", 1);
     setenv("OLLAMA_HOST", "not:a:host:", 1);
-    setenv("ASKED_FOR", "sk-asked", 1);
+    setenv("ASKED_FOR", "sk-PLANTED-asked", 1);
     membrane_options o;
     membrane_options_init(&o, sizeof o);
     o.config_text = "providers: {a: {kind: openai, api_key: env:ASKED_FOR}}";
     ck_assert_int_eq(mb_config_load(&o, &config, &err), 0);
     ck_assert_int_eq(config->log_keep_days, 90);
     ck_assert_int_eq(provider("openai")->key_count, 0);
-    ck_assert_str_eq(provider("a")->keys[0], "sk-asked"); // the configuration names it
+    ck_assert_str_eq(provider("a")->keys[0], "sk-PLANTED-asked"); // the configuration names it
     ck_assert_uint_eq(config->file_count, 1);
     done();
     unsetenv("OPENAI_API_KEY");

@@ -25,6 +25,7 @@ START_TEST(a_secret_is_struck_wherever_it_stands) {
         {"sk-PLANT… (cut)", "********… (cut)"},
         {"sk-PLAN", "sk-PLAN"},
         {"sk-sk-PLANTED-1", "sk-************"},
+        {"another: sk-PLANTED-2-more, too", "another: *****************, too"},
         {"nothing here", "nothing here"},
         {"", ""},
     };
