@@ -45,22 +45,23 @@ typedef struct mb_ask {
 typedef struct mb_wire {
     const char *method;
     mb_buf url;
-    mb_buf body;    // empty for GET
-    mb_buf headers; // further header lines "Name: value\n", beside content-type and authentication
-    bool stream;    // the answer comes in frames …
-    mb_frames_kind frames;
+    mb_buf body;           // empty for GET
+    mb_buf headers;        // further header lines "Name: value\n", beside content-type and authentication
+    bool stream;           // the answer comes in frames …
+    mb_frames_kind frames; // the adapter's, unless the writer says another
 } mb_wire;
 
 typedef struct mb_decode {
     const mb_ask *ask;
     mb_turn *turn;
     mb_json_parser *parser; // shared by all attempts of one I/O thread; a tree lives until the next parse
-    int64_t state[4];       // the adapter's own, zero at the start
+    int64_t state[4];       // the adapter's own, zero at the start; the last one is echo.h's where that is used
     mb_repeat repeat;       // likewise
 } mb_decode;
 
 typedef struct mb_adapter {
     const char *name;
+    mb_frames_kind frames; // of its streams
     // MUST. 0, MEMBRANE_EUNSUPPORTED (the wire cannot say it: which field; with drop_unsupported a warning instead),
     // MEMBRANE_EINVAL, MEMBRANE_ENOMEM.
     int (*write)(const mb_ask *ask, mb_wire *wire, membrane_error **err);

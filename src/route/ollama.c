@@ -228,4 +228,4 @@ static int end(mb_decode *d) {
     return d->turn->has_end ? 0 : MEMBRANE_ETRUNCATED;
 }
 
-const mb_adapter mb_adapter_ollama = {"ollama", mb_ollama_write, frame, body, end};
+const mb_adapter mb_adapter_ollama = {"ollama", MB_FRAMES_NDJSON, mb_ollama_write, frame, body, end};

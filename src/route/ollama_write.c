@@ -256,7 +256,6 @@ static int (*body_writer(mb_ask_kind kind))(writer *, mb_wire *) {
 }
 
 int mb_ollama_write(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
-    wire->frames = MB_FRAMES_NDJSON;
     wire->stream = ask->stream && (ask->kind == MB_ASK_CHAT || ask->kind == MB_ASK_COMPLETION);
     int (*write_body)(writer *, mb_wire *) = body_writer(ask->kind);
     int status = mb_write_check(ask, err);

@@ -2,6 +2,7 @@
 // OpenAI's answers as a turn. A stream's chunk is read in one pass over its members, since this runs for every token;
 // whole bodies take the same path, their message being one big delta.
 #include "route/openai.h"
+#include "route/rerank.h"
 
 #include <string.h>
 #include <strings.h>
@@ -480,11 +481,16 @@ static int no_answer(mb_decode *d, const char *text, size_t len) {
 static int take_body(mb_decode *d, const mb_json *root, const char *text, size_t len) {
     bool has_choices = false;
     d->state[1] |= WHOLE;
-    if (root->type != MB_JSON_OBJECT) return no_answer(d, text, len);
-    int status = take_root(d, root, &has_choices);
+    bool is_list = root->type == MB_JSON_ARRAY && d->ask->kind == MB_ASK_RERANK;
+    if (root->type != MB_JSON_OBJECT && !is_list) return no_answer(d, text, len);
+    int status = is_list ? 0 : take_root(d, root, &has_choices);
     if (status != 0) return status == MEMBRANE_EMALFORMED ? MEMBRANE_ERESPONSE : status;
     if (d->ask->kind == MB_ASK_EMBED) {
         status = take_vectors(d, root);
+        return status == MEMBRANE_ERESPONSE ? no_answer(d, text, len) : status;
+    }
+    if (d->ask->kind == MB_ASK_RERANK) {
+        status = mb_rerank_read(d, root);
         return status == MEMBRANE_ERESPONSE ? no_answer(d, text, len) : status;
     }
     if (!has_choices) return no_answer(d, text, len);
@@ -494,8 +500,8 @@ static int take_body(mb_decode *d, const mb_json *root, const char *text, size_t
 
 static int body(mb_decode *d, const char *text, size_t len) {
     const mb_json *root;
-    if (d->ask->kind != MB_ASK_CHAT && d->ask->kind != MB_ASK_COMPLETION && d->ask->kind != MB_ASK_EMBED)
-        return mb_openai_server_body(d, text, len);
+    const unsigned here = 1u << MB_ASK_CHAT | 1u << MB_ASK_COMPLETION | 1u << MB_ASK_EMBED | 1u << MB_ASK_RERANK;
+    if (!(here >> d->ask->kind & 1)) return mb_openai_server_body(d, text, len);
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
     return status == 0 ? take_body(d, root, text, len) : no_answer(d, text, len);
@@ -507,4 +513,4 @@ static int end(mb_decode *d) {
     return MEMBRANE_ETRUNCATED;
 }
 
-const mb_adapter mb_adapter_openai = {"openai", mb_openai_write, frame, body, end};
+const mb_adapter mb_adapter_openai = {"openai", MB_FRAMES_SSE, mb_openai_write, frame, body, end};

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "route/openai.h"
+#include "route/rerank.h"
 #include "route/write.h"
 
 typedef struct writer {
@@ -173,7 +174,11 @@ static int put_message(void *user, const mb_json *message, const mb_json *call) 
 
 static void put_tool(writer *o, const mb_json *tool) {
     mb_jw *w = &o->w;
-    const mb_json *function = mb_json_get(tool, "function");
+    const mb_json *function = mb_json_get(tool, "function"), *raw = mb_json_get(tool, "raw");
+    if (raw) {
+        mb_jw_value(w, raw);
+        return;
+    }
     char name[MB_WIRE_NAME_MAX + 1];
     mb_tool_wire_name(o->tools, mb_json_get_str(function, "name"), name);
     mb_jw_object(w);
@@ -367,9 +372,9 @@ static int (*body_writer(mb_ask_kind kind))(writer *, mb_wire *, membrane_error 
 }
 
 int mb_openai_write(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
-    wire->frames = MB_FRAMES_SSE;
     wire->stream = ask->stream && (ask->kind == MB_ASK_CHAT || ask->kind == MB_ASK_COMPLETION);
     int (*write_body)(writer *, mb_wire *, membrane_error **) = body_writer(ask->kind);
+    if (ask->kind == MB_ASK_RERANK) return mb_rerank_write(ask, wire, err);
     int status = mb_write_check(ask, err);
     if (status == 0 && write_body) {
         writer o = {.ask = ask, .w = mb_jw_to(&wire->body), .tools = mb_write_get(ask, "tools")};

@@ -20,6 +20,10 @@ typedef struct mb_quirks {
     bool local;                // runs on the user's own machines unless its URL says otherwise
     const char *default_model; // for the choice without configuration; NULL: ask the server
     const char *chat_path, *completion_path, *embed_path, *models_path; // below base_url
+    const char *stream_path, *rerank_path, *count_path;                 // likewise; stream_path: NULL is chat_path
+    const char *top_n_key;                                              // of a rerank request; NULL: "top_n"
+    const char *api_version;                                            // what the wire wants to be told of its version
+    const char *sign; // "aws": each request is signed by its credentials; NULL: the key says it all
     const char *health_path, *props_path, *slots_path, *tokenize_path, *metrics_path,
         *version_path; // from the root; NULL: none
     const char *load_path, *unload_path;

@@ -260,11 +260,17 @@ static int check_tool_function(const place *at, const mb_json *v, membrane_error
     return status ? status : need(at, v, "name", err);
 }
 
+// A tool of the caller's, or one that the provider runs itself, in the provider's own words.
 static int check_tool(const place *at, const mb_json *v, membrane_error **err) {
-    static const rule RULES[] = {{"type", T_STR, ANY, check_type_function},
-                                 {"function", T_OBJECT, ANY, check_tool_function}};
+    static const rule RULES[] = {{"type", T_STR, ANY, NULL},
+                                 {"function", T_OBJECT, ANY, check_tool_function},
+                                 {"raw", T_OBJECT, ANY, NULL},
+                                 {"cache", T_BOOL | T_OBJECT, ANY, check_cache}};
+    const mb_json *type = mb_json_get(v, "type");
+    place type_at = {at, "type", 0};
     int status = CHECK_OBJECT(at, v, RULES, err);
-    return status ? status : need(at, v, "function", err);
+    if (status == 0 && type) status = CHECK_WORD(&type_at, type, err, "function", "raw");
+    return status ? status : need(at, v, mb_json_str_is(type, "raw") ? "raw" : "function", err);
 }
 
 static int check_tools(const place *at, const mb_json *v, membrane_error **err) {
@@ -273,6 +279,7 @@ static int check_tools(const place *at, const mb_json *v, membrane_error **err) 
     for (uint32_t i = 0; i < v->count && status == 0; i++) {
         const char *name = mb_json_get_str(mb_json_get(&v->children[i], "function"), "name");
         place tool = {at, NULL, i};
+        if (!name) continue; // the provider's own
         if (mb_map_has(&names, name))
             status = wrong(&tool, err, "the name \"%s\" stands twice", name);
         else if (!mb_map_put(&names, name, (void *)v))
@@ -304,12 +311,31 @@ static int check_image_url(const place *at, const mb_json *v, membrane_error **e
     return status ? status : need(at, v, "url", err);
 }
 
+// Its text, its bytes or where it lies: one of the three.
+static int check_document(const place *at, const mb_json *v, membrane_error **err) {
+    const mb_json *text = mb_json_get(v, "text"), *data = mb_json_get(v, "data"), *url = mb_json_get(v, "url");
+    int ways = (text != NULL) + (data != NULL) + (url != NULL);
+    if (ways == 0) return need(at, v, "text", err);
+    if (ways > 1) return wrong(at, err, "holds more than one of text, data and url");
+    if (text) return need(at, v, "name", err);
+    return data ? need(at, v, "media_type", err) : 0;
+}
+
+#define CACHE_MARK                                                                                                     \
+    { "cache", T_BOOL | T_OBJECT, ANY, check_cache }
+
 static int check_part(const place *at, const mb_json *v, membrane_error **err) {
-    static const rule TEXT[] = {{"type", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}};
-    static const rule URL[] = {{"type", T_STR, ANY, NULL}, {"image_url", T_OBJECT, ANY, check_image_url}};
+    static const rule TEXT[] = {{"type", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}, CACHE_MARK};
+    static const rule URL[] = {{"type", T_STR, ANY, NULL}, {"image_url", T_OBJECT, ANY, check_image_url}, CACHE_MARK};
     static const rule IMAGE[] = {
-        {"type", T_STR, ANY, NULL}, {"data", T_STR, ANY, NULL}, {"media_type", T_STR, ANY, NULL}};
-    static const rule DOCUMENT[] = {{"type", T_STR, ANY, NULL}, {"name", T_STR, ANY, NULL}, {"text", T_STR, ANY, NULL}};
+        {"type", T_STR, ANY, NULL}, {"data", T_STR, ANY, NULL}, {"media_type", T_STR, ANY, NULL}, CACHE_MARK};
+    static const rule DOCUMENT[] = {{"type", T_STR, ANY, NULL},
+                                    {"name", T_STR, ANY, NULL},
+                                    {"text", T_STR, ANY, NULL},
+                                    {"data", T_STR, ANY, NULL},
+                                    {"media_type", T_STR, ANY, NULL},
+                                    {"url", T_STR, ANY, NULL},
+                                    CACHE_MARK};
     static const rule THINKING[] = {
         {"type", T_STR, ANY, NULL}, {"thinking", T_STR, ANY, NULL}, {"signature", T_STR, ANY, NULL}};
     static const struct {
@@ -321,7 +347,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
         {"text", TEXT, MB_COUNT(TEXT), {"text", NULL}},
         {"image_url", URL, MB_COUNT(URL), {"image_url", NULL}},
         {"image", IMAGE, MB_COUNT(IMAGE), {"data", "media_type"}},
-        {"document", DOCUMENT, MB_COUNT(DOCUMENT), {"name", "text"}},
+        {"document", DOCUMENT, MB_COUNT(DOCUMENT), {NULL, NULL}},
         {"thinking", THINKING, MB_COUNT(THINKING), {"thinking", NULL}},
     };
     int status = need(at, v, "type", err);
@@ -330,7 +356,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
         if (!mb_json_str_is(mb_json_get(v, "type"), PARTS[i].type)) continue;
         status = check_object(at, v, PARTS[i].rules, PARTS[i].count, MB_ASK_CHAT, err);
         for (size_t j = 0; j < 2 && PARTS[i].needs[j] && status == 0; j++) status = need(at, v, PARTS[i].needs[j], err);
-        return status;
+        return status == 0 && PARTS[i].rules == DOCUMENT ? check_document(at, v, err) : status;
     }
     place type = {at, "type", 0};
     return CHECK_WORD(&type, mb_json_get(v, "type"), err, "text", "image_url", "image", "document", "thinking");

@@ -25,6 +25,7 @@ void mb_turn_free(mb_turn *turn) {
     for (size_t i = 0; i < turn->call_count; i++) mb_buf_free(&turn->calls[i].arguments);
     mb_free(turn->calls);
     mb_free(turn->vectors);
+    mb_free(turn->ranks);
     membrane_error_free(turn->error);
     mb_arena_free(&turn->arena);
     *turn = (mb_turn){0};

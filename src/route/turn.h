@@ -39,6 +39,12 @@ typedef struct mb_tool_call {
     bool whole; // false: cut by the end of the output; must not be run
 } mb_tool_call;
 
+// A document of a rerank request: where it stood there, and how well it answers (the provider's own scale).
+typedef struct mb_rank {
+    int64_t index;
+    double score;
+} mb_rank;
+
 typedef struct mb_turn_sink {
     void *user;
     int (*text)(void *user, const char *text, size_t len);
@@ -65,6 +71,8 @@ typedef struct mb_turn {
     mb_buf json;             // the normalised answer of kinds that are no generation (models, show, …)
     float *vectors;          // embeddings, vector_count * vector_dims
     size_t vector_count, vector_dims, vector_cap;
+    mb_rank *ranks; // of a rerank request, best first (rerank.h)
+    size_t rank_count;
     membrane_error *error; // an error inside the answer; the code that the attempt ends with
 } mb_turn;
 

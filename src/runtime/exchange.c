@@ -367,6 +367,7 @@ int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_pl
     x->wire.headers = MB_BUF(65536);
     x->body = mb_room_take_buf(room, MB_LIMIT_RESPONSE);
     x->decode = (mb_decode){.ask = &x->plan.ask, .turn = plan->turn, .parser = room->parser};
+    x->wire.frames = plan->provider->adapter->frames;
     int code = plan->provider->adapter->write(&x->plan.ask, &x->wire, err);
     if (code == 0 && x->wire.body.failed == MEMBRANE_EINVAL)
         code = mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes as %s wants it",

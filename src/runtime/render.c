@@ -122,6 +122,19 @@ static void put_embeddings(mb_jw *w, const mb_turn *turn) {
     mb_jw_end_array(w);
 }
 
+static void put_ranking(mb_jw *w, const mb_turn *turn) {
+    mb_jw_key(w, "ranking");
+    mb_jw_array(w);
+    for (size_t i = 0; i < turn->rank_count; i++) {
+        mb_jw_object(w);
+        mb_jw_kint(w, "index", turn->ranks[i].index);
+        mb_jw_key(w, "score");
+        mb_jw_double(w, turn->ranks[i].score);
+        mb_jw_end_object(w);
+    }
+    mb_jw_end_array(w);
+}
+
 static void put_answer(mb_jw *w, const membrane_call *call, const mb_turn *turn) {
     mb_jw_key(w, "text");
     mb_jw_strn(w, mb_buf_text(&turn->text), turn->text.len);
@@ -131,6 +144,8 @@ static void put_answer(mb_jw *w, const membrane_call *call, const mb_turn *turn)
     }
     if (turn->call_count) put_calls(w, turn);
     if (call->kind == MB_ASK_EMBED) put_embeddings(w, turn);
+    if (call->kind == MB_ASK_RERANK) put_ranking(w, turn);
+    if (call->kind == MB_ASK_COUNT_TOKENS && turn->usage.input >= 0) mb_jw_kint(w, "tokens", turn->usage.input);
     mb_jw_kstr(w, "finish",
                mb_finish_name(call->error    ? MB_FINISH_ERROR
                               : turn->finish ? turn->finish

@@ -137,8 +137,7 @@ static int on_frame(void *user, const mb_frame *frame) {
 
 // How many bytes come next: 0 is whole, 1 byte by byte, anything else a seed for random cuts.
 static int feed(run *r, player *p, uint64_t how) {
-    mb_sse *sse =
-        mb_sse_new(strcmp(r->adapter->name, "ollama") == 0 ? MB_FRAMES_NDJSON : MB_FRAMES_SSE, MB_LIMIT_STREAM_EVENT);
+    mb_sse *sse = mb_sse_new(r->adapter->frames, MB_LIMIT_STREAM_EVENT);
     mb_rng rng;
     mb_rng_seed_with(&rng, how);
     int status = 0;

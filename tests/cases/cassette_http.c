@@ -115,7 +115,8 @@ static char *config_of(const cassette *c) {
     bool is_kind = mb_quirks_load(&arena, c->provider, NULL, &q, NULL) == 0 && strcmp(q->wire, c->wire) == 0;
     mb_buf out = MB_BUF(4096);
     mb_buf_putf(
-        &out, "{\"providers\":{\"%s\":{\"kind\":\"%s\",\"base_url\":\"http://127.0.0.1:%d%s\",\"api_key\":\"sk-PLANTED-test\"}}}",
+        &out,
+        "{\"providers\":{\"%s\":{\"kind\":\"%s\",\"base_url\":\"http://127.0.0.1:%d%s\",\"api_key\":\"sk-PLANTED-test\"}}}",
         c->provider, is_kind ? c->provider : c->wire, port, strcmp(c->wire, "ollama") == 0 ? "" : "/v1");
     mb_arena_free(&arena);
     return mb_buf_take(&out, NULL);

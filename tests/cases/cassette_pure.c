@@ -84,7 +84,7 @@ static void play_once(const cassette *c, const mb_ask *ask, size_t piece, outcom
         status =
             mb_classify(ask->quirks->kind, ask->provider, c->status, c->body->str, c->body->len, NULL, -1, &turn.error);
     else if (c->streaming)
-        status = feed(&p, c, strcmp(c->wire, "ollama") == 0 ? MB_FRAMES_NDJSON : MB_FRAMES_SSE, piece);
+        status = feed(&p, c, p.adapter->frames, piece);
     else
         status = p.adapter->body(&p.decode, c->body->str, c->body->len);
     take_outcome(&turn, status, o);

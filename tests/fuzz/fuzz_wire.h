@@ -77,9 +77,9 @@ static void fuzz_run(const mb_ask *ask, mb_json_parser *parser, bool stream, con
     fuzz_seen seen = {.text = MB_BUF(MB_LIMIT_RESPONSE)};
     fuzz_player p = {.adapter = mb_adapter_find(ask->quirks->wire),
                      .decode = {.ask = ask, .turn = &turn, .parser = parser}};
-    mb_frames_kind kind = strcmp(ask->quirks->wire, "ollama") == 0 ? MB_FRAMES_NDJSON : MB_FRAMES_SSE;
     mb_turn_init(&turn, (mb_turn_sink){.user = &seen, .text = fuzz_text, .tool_call = fuzz_call});
-    int status = stream ? fuzz_stream(&p, kind, bytes, len, piece) : p.adapter->body(&p.decode, bytes, len);
+    int status =
+        stream ? fuzz_stream(&p, p.adapter->frames, bytes, len, piece) : p.adapter->body(&p.decode, bytes, len);
     assert(status <= 0 && (!turn.error || membrane_error_code(turn.error) == status));
     assert(seen.text.len == turn.text.len &&
            memcmp(mb_buf_text(&seen.text), mb_buf_text(&turn.text), turn.text.len) == 0);

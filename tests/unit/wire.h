@@ -33,9 +33,9 @@ static int wire_frame(void *user, const mb_frame *f) {
     return status < 0 ? status : 0;
 }
 
-static int wire_answer(const wire_test *t, wire_player *p, const mb_wire *wire) {
+static int wire_answer(const wire_test *t, wire_player *p) {
     if (!t->stream) return p->adapter->body(&p->decode, t->answer, strlen(t->answer));
-    mb_sse *sse = mb_sse_new(wire->frames, MB_LIMIT_STREAM_EVENT);
+    mb_sse *sse = mb_sse_new(p->adapter->frames, MB_LIMIT_STREAM_EVENT);
     if (!sse) return MEMBRANE_ENOMEM;
     int status = mb_sse_feed(sse, t->answer, strlen(t->answer), wire_frame, p);
     if (status == 0) status = mb_sse_finish(sse, true, wire_frame, p);
@@ -63,7 +63,7 @@ static int wire_run(void *user) {
     if (status == 0 && t->request) status = mb_request_check(ask.request, &ask.kind, &err);
     if (status == 0) p.adapter = mb_adapter_find(ask.quirks->wire);
     if (status == 0) status = p.adapter->write(&ask, &wire, &err);
-    if (status == 0 && t->answer) status = wire_answer(t, &p, &wire);
+    if (status == 0 && t->answer) status = wire_answer(t, &p);
     if (status != MEMBRANE_ENOMEM && t->look) status = t->look(&wire, &turn, status);
     membrane_error_free(err);
     mb_turn_free(&turn);
