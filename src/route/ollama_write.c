@@ -98,6 +98,7 @@ static int put_message(void *user, const mb_json *message, const mb_json *call) 
     if (strcmp(role, "assistant") == 0) put_thinking(o, content);
     if (calls && calls->count) put_calls(o, calls);
     int status = put_images(o, content);
+    if (status == 0) status = mb_write_check_plain(o->ask, content, o->err);
     mb_jw_end_object(w);
     return status;
 }
@@ -130,6 +131,25 @@ static void put_options(writer *o) {
         mb_jw_value(w, &extra->children[i]);
     }
     mb_jw_end_object(w);
+}
+
+static void put_tools(writer *o, const mb_json *tools) {
+    mb_jw *w = &o->w;
+    mb_jw_key(w, "tools");
+    mb_jw_array(w);
+    for (uint32_t i = 0; i < tools->count; i++) {
+        const mb_json *raw = mb_json_get(&tools->children[i], "raw");
+        if (raw) {
+            mb_jw_value(w, raw);
+            continue;
+        }
+        mb_jw_object(w);
+        mb_jw_kstr(w, "type", "function");
+        mb_jw_key(w, "function");
+        mb_jw_value(w, mb_json_get(&tools->children[i], "function"));
+        mb_jw_end_object(w);
+    }
+    mb_jw_end_array(w);
 }
 
 static void put_format(writer *o) {
@@ -181,7 +201,7 @@ static int write_chat(writer *o, mb_wire *wire) {
     }
     const mb_json *tools = mb_write_get(ask, "tools");
     bool no_tools = mb_json_str_is(mb_json_get(ask->request, "tool_choice"), "none"); // the one choice that can be made
-    if (tools && tools->count && !no_tools) mb_write_copy(&o->w, ask, "tools", "tools");
+    if (tools && tools->count && !no_tools && !mb_write_has_extra(ask, "tools")) put_tools(o, tools);
     put_format(o);
     return status ? status : put_generation(o);
 }

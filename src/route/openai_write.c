@@ -14,6 +14,7 @@ typedef struct writer {
     mb_jw w;
     const mb_json *tools;
     const mb_json *message; // the assistant message whose calls are being written
+    membrane_error **err;
 } writer;
 
 // ---- content -------------------------------------------------------------------------------------------------------
@@ -39,7 +40,43 @@ static void put_image(mb_jw *w, const mb_json *part) {
     mb_jw_end_object(w);
 }
 
-static void put_text_part(mb_jw *w, const mb_json *part) {
+static int put_file(writer *o, const mb_json *part) {
+    const mb_json *data = mb_json_get(part, "data");
+    const char *name = mb_json_get_str(part, "name");
+    mb_jw *w = &o->w;
+    if (!data) return mb_write_unsupported(o->ask, o->err, "content.document.url", "it takes documents as data only");
+    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
+    mb_buf_putf(&text, "data:%s;base64,", mb_json_get_str(part, "media_type"));
+    mb_buf_put(&text, data->str, data->len);
+    mb_jw_object(w);
+    mb_jw_kstr(w, "type", "file");
+    mb_jw_key(w, "file");
+    mb_jw_object(w);
+    mb_jw_kstr(w, "filename", name ? name : "document.pdf");
+    mb_jw_key(w, "file_data");
+    mb_jw_strn(w, mb_buf_text(&text), text.len);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
+    mb_buf_free(&text);
+    return 0;
+}
+
+static void put_cache_mark(mb_jw *w, const mb_json *cache) {
+    mb_jw_key(w, "cache_control");
+    mb_jw_object(w);
+    mb_jw_kstr(w, "type", "ephemeral");
+    mb_jw_kstr_if(w, "ttl", mb_json_get_str(cache, "ttl"));
+    mb_jw_end_object(w);
+}
+
+static bool has_cache_mark(const mb_ask *ask, const mb_json *part) {
+    const mb_json *cache = ask->quirks->cache_parts ? mb_json_get(part, "cache") : NULL;
+    return cache && mb_json_bool(cache, true);
+}
+
+static void put_text_part(writer *o, const mb_json *part) {
+    mb_jw *w = &o->w;
     mb_jw_object(w);
     mb_jw_kstr(w, "type", "text");
     mb_jw_key(w, "text");
@@ -52,24 +89,44 @@ static void put_text_part(mb_jw *w, const mb_json *part) {
     } else {
         mb_jw_value(w, mb_json_get(part, "text"));
     }
+    if (has_cache_mark(o->ask, part)) put_cache_mark(w, mb_json_get(part, "cache"));
     mb_jw_end_object(w);
 }
 
-// A string wherever there are no images: many servers and templates know nothing else.
-static void put_content(mb_jw *w, const mb_json *content) {
-    if (!mb_content_has_image(content)) {
-        mb_write_text(w, content);
-        return;
+static int put_part(writer *o, const mb_json *part) {
+    const char *type = mb_json_get_str(part, "type");
+    if (!type || strcmp(type, "thinking") == 0) return 0;
+    if (strcmp(type, "document") == 0 && !mb_json_get(part, "text")) return put_file(o, part);
+    if (strcmp(type, "raw") == 0)
+        mb_jw_value(&o->w, mb_json_get(part, "raw"));
+    else if (strncmp(type, "image", 5) == 0)
+        put_image(&o->w, part);
+    else
+        put_text_part(o, part);
+    return 0;
+}
+
+static bool needs_list(const mb_ask *ask, const mb_json *content) {
+    if (mb_content_has_image(content)) return true;
+    for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count; i++) {
+        const mb_json *part = &content->children[i];
+        bool is_file = mb_json_str_is(mb_json_get(part, "type"), "document") && !mb_json_get(part, "text");
+        if (is_file || mb_json_get(part, "raw") || has_cache_mark(ask, part)) return true;
     }
-    mb_jw_array(w);
-    for (uint32_t i = 0; i < content->count; i++) {
-        const char *type = mb_json_get_str(&content->children[i], "type");
-        if (type && strncmp(type, "image", 5) == 0)
-            put_image(w, &content->children[i]);
-        else if (type && strcmp(type, "thinking") != 0)
-            put_text_part(w, &content->children[i]);
+    return false;
+}
+
+// A string wherever plain text will do: many servers and templates know nothing else.
+static int put_content(writer *o, const mb_json *content) {
+    int status = 0;
+    if (!needs_list(o->ask, content)) {
+        mb_write_text(&o->w, content);
+        return 0;
     }
-    mb_jw_end_array(w);
+    mb_jw_array(&o->w);
+    for (uint32_t i = 0; i < content->count && status == 0; i++) status = put_part(o, &content->children[i]);
+    mb_jw_end_array(&o->w);
+    return status;
 }
 
 // ---- messages ------------------------------------------------------------------------------------------------------
@@ -120,7 +177,8 @@ static bool is_blank(const mb_json *content) {
     return true;
 }
 
-static void put_assistant(writer *o, const mb_json *message) {
+static int put_assistant(writer *o, const mb_json *message) {
+    int status = 0;
     mb_jw *w = &o->w;
     const mb_json *content = mb_json_get(message, "content"), *calls = mb_json_get(message, "tool_calls");
     bool has_calls = calls && calls->count;
@@ -128,7 +186,7 @@ static void put_assistant(writer *o, const mb_json *message) {
     if (has_calls && is_blank(content) && o->ask->quirks->null_content_ok)
         mb_jw_null(w);
     else
-        put_content(w, content);
+        status = put_content(o, content);
     put_thinking_echo(o, message);
     if (has_calls) {
         o->message = message;
@@ -137,7 +195,7 @@ static void put_assistant(writer *o, const mb_json *message) {
         for (uint32_t i = 0; i < calls->count; i++) put_call(o, &calls->children[i]);
         mb_jw_end_array(w);
     }
-    put_members(w, mb_openai_extra_find(o->ask, message, NULL));
+    return status;
 }
 
 static void put_result(writer *o, const mb_json *message, const mb_json *call) {
@@ -157,17 +215,19 @@ static int put_message(void *user, const mb_json *message, const mb_json *call) 
     }
     mb_jw *w = &o->w;
     const char *role = mb_json_get_str(message, "role");
+    int status;
     mb_jw_object(w);
     mb_jw_kstr(w, "role", strcmp(role, "developer") == 0 ? "system" : role); // the word that every server knows
     mb_jw_kvalue_if(w, "name", mb_json_get(message, "name"));
     if (strcmp(role, "assistant") == 0) {
-        put_assistant(o, message);
+        status = put_assistant(o, message);
     } else {
         mb_jw_key(w, "content");
-        put_content(w, mb_json_get(message, "content"));
+        status = put_content(o, mb_json_get(message, "content"));
     }
+    put_members(w, mb_openai_extra_find(o->ask, message, NULL));
     mb_jw_end_object(w);
-    return 0;
+    return status;
 }
 
 // ---- tools and parameters ------------------------------------------------------------------------------------------
@@ -377,7 +437,7 @@ int mb_openai_write(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
     if (ask->kind == MB_ASK_RERANK) return mb_rerank_write(ask, wire, err);
     int status = mb_write_check(ask, err);
     if (status == 0 && write_body) {
-        writer o = {.ask = ask, .w = mb_jw_to(&wire->body), .tools = mb_write_get(ask, "tools")};
+        writer o = {.ask = ask, .w = mb_jw_to(&wire->body), .tools = mb_write_get(ask, "tools"), .err = err};
         mb_jw_object(&o.w);
         status = write_body(&o, wire, err);
         mb_write_extra(&o.w, ask, NULL);

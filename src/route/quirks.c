@@ -56,6 +56,7 @@ static const field FIELDS[] = {
     FIELD(TEXT, thinking_echo_key),
     FIELD(FLAG, include_usage),
     FIELD(FLAG, say_parallel),
+    FIELD(FLAG, cache_parts),
     FIELD(FLAG, null_content_ok),
     FIELD(LIST, unsupported),
     FIELD(LIST, drop),

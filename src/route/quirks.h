@@ -35,6 +35,7 @@ typedef struct mb_quirks {
     const char *thinking_echo_key; // the message field in which thinking goes back; NULL: it is left out
     bool include_usage;            // understands stream_options.include_usage
     bool say_parallel;             // parallel_tool_calls must be said to be on
+    bool cache_parts;              // takes cache_control at a part of the content
     bool null_content_ok;          // content:null beside tool_calls is accepted (else "")
     const char *unsupported[16];   // canonical request keys that it refuses or ignores silently; ends with NULL
     const char *drop[16];          // keys that are left out without a word because they mean nothing there

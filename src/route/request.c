@@ -338,6 +338,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
                                     CACHE_MARK};
     static const rule THINKING[] = {
         {"type", T_STR, ANY, NULL}, {"thinking", T_STR, ANY, NULL}, {"signature", T_STR, ANY, NULL}};
+    static const rule RAW[] = {{"type", T_STR, ANY, NULL}, {"raw", T_OBJECT, ANY, NULL}};
     static const struct {
         const char *type;
         const rule *rules;
@@ -349,6 +350,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
         {"image", IMAGE, MB_COUNT(IMAGE), {"data", "media_type"}},
         {"document", DOCUMENT, MB_COUNT(DOCUMENT), {NULL, NULL}},
         {"thinking", THINKING, MB_COUNT(THINKING), {"thinking", NULL}},
+        {"raw", RAW, MB_COUNT(RAW), {"raw", NULL}}, // in the provider's own words
     };
     int status = need(at, v, "type", err);
     if (status != 0) return status;
@@ -359,7 +361,7 @@ static int check_part(const place *at, const mb_json *v, membrane_error **err) {
         return status == 0 && PARTS[i].rules == DOCUMENT ? check_document(at, v, err) : status;
     }
     place type = {at, "type", 0};
-    return CHECK_WORD(&type, mb_json_get(v, "type"), err, "text", "image_url", "image", "document", "thinking");
+    return CHECK_WORD(&type, mb_json_get(v, "type"), err, "text", "image_url", "image", "document", "thinking", "raw");
 }
 
 static int check_content(const place *at, const mb_json *v, membrane_error **err) {

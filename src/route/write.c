@@ -231,6 +231,18 @@ bool mb_content_has_image(const mb_json *content) {
     return false;
 }
 
+int mb_write_check_plain(const mb_ask *ask, const mb_json *content, membrane_error **err) {
+    int status = 0;
+    for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count && status == 0; i++) {
+        const mb_json *part = &content->children[i];
+        if (part_is(part, "raw"))
+            status = mb_write_unsupported(ask, err, "content.raw", "it has no part of that kind");
+        else if (part_is(part, "document") && !mb_json_get(part, "text"))
+            status = mb_write_unsupported(ask, err, "content.document", "it takes documents as text only");
+    }
+    return status;
+}
+
 static void put_parts(mb_buf *out, const mb_json *content, const char *type, bool documents) {
     size_t start = out->len;
     for (uint32_t i = 0; i < content->count; i++) {

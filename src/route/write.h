@@ -34,6 +34,9 @@ int mb_write_thinking(mb_jw *w, const mb_ask *ask, membrane_error **err);
 // ---- content -------------------------------------------------------------------------------------------------------
 
 bool mb_content_has_image(const mb_json *content);
+// Refuses (mb_write_unsupported) what plain text with images beside it cannot say: documents as bytes or by URL, and
+// parts in a provider's own words.
+int mb_write_check_plain(const mb_ask *ask, const mb_json *content, membrane_error **err);
 // A string, or the text and document parts of an array one below the other; null is "".
 void mb_content_put_text(mb_buf *out, const mb_json *content);
 void mb_content_put_thinking(mb_buf *out, const mb_json *content);

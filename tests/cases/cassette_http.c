@@ -56,9 +56,9 @@ static void put_headers(mb_buf *out, const cassette *c) {
         has_type |= strcasecmp(h->key, "content-type") == 0;
     }
     bool stream = c->streaming && c->status < 300;
-    const char *type = !stream                          ? "application/json"
-                       : strcmp(c->wire, "ollama") == 0 ? "application/x-ndjson"
-                                                        : "text/event-stream";
+    const char *type = !stream                                                ? "application/json"
+                       : mb_adapter_find(c->wire)->frames == MB_FRAMES_NDJSON ? "application/x-ndjson"
+                                                                              : "text/event-stream";
     if (!has_type) mb_buf_putf(out, "Content-Type: %s\r\n", type);
     mb_buf_puts(out, "Transfer-Encoding: chunked\r\n\r\n");
 }
@@ -110,15 +110,11 @@ static void http_close(void) {
 // ---- the call ------------------------------------------------------------------------------------------------------
 
 static char *config_of(const cassette *c) {
-    mb_arena arena = {0};
-    const mb_quirks *q = NULL;
-    bool is_kind = mb_quirks_load(&arena, c->provider, NULL, &q, NULL) == 0 && strcmp(q->wire, c->wire) == 0;
     mb_buf out = MB_BUF(4096);
     mb_buf_putf(
         &out,
         "{\"providers\":{\"%s\":{\"kind\":\"%s\",\"base_url\":\"http://127.0.0.1:%d%s\",\"api_key\":\"sk-PLANTED-test\"}}}",
-        c->provider, is_kind ? c->provider : c->wire, port, strcmp(c->wire, "ollama") == 0 ? "" : "/v1");
-    mb_arena_free(&arena);
+        c->provider, cassette_kind(c), port, strcmp(c->wire, "ollama") == 0 ? "" : "/v1");
     return mb_buf_take(&out, NULL);
 }
 

@@ -91,10 +91,17 @@ static void play_once(const cassette *c, const mb_ask *ask, size_t piece, outcom
     mb_turn_free(&turn);
 }
 
-static const mb_quirks *quirks_of(const cassette *c, mb_arena *arena) {
+const char *cassette_kind(const cassette *c) {
+    mb_arena arena = {0};
     const mb_quirks *q = NULL;
-    if (mb_quirks_load(arena, c->provider, NULL, &q, NULL) == 0 && strcmp(q->wire, c->wire) == 0) return q;
-    return mb_quirks_load(arena, c->wire, NULL, &q, NULL) == 0 ? q : NULL;
+    bool is_own = mb_quirks_load(&arena, c->provider, NULL, &q, NULL) == 0 && strcmp(q->wire, c->wire) == 0;
+    mb_arena_free(&arena);
+    return is_own ? c->provider : strcmp(c->wire, "openai") == 0 ? "openai-compatible" : c->wire;
+}
+
+const mb_quirks *cassette_quirks(const cassette *c, mb_arena *arena) {
+    const mb_quirks *q = NULL;
+    return mb_quirks_load(arena, cassette_kind(c), NULL, &q, NULL) == 0 ? q : NULL;
 }
 
 static void pure_play(const cassette *c, outcome *o) {
@@ -105,7 +112,7 @@ static void pure_play(const cassette *c, outcome *o) {
                   .provider = c->provider,
                   .model = "m",
                   .base_url = "http://127.0.0.1/v1",
-                  .quirks = quirks_of(c, &arena),
+                  .quirks = cassette_quirks(c, &arena),
                   .stream = c->streaming};
     play_once(c, &ask, PIECES[0], o);
     for (size_t i = 1; c->streaming && i < MB_COUNT(PIECES); i++) {

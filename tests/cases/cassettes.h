@@ -38,6 +38,12 @@ extern const transport transport_http; // the public API over a loopback socket
 #define TRANSPORT_DEFAULT transport_http
 #endif
 
+// The row that a provider's recordings are played by: its own if that speaks the wire, else the wire's plain one.
+const char *cassette_kind(const cassette *c);
+const mb_quirks *cassette_quirks(const cassette *c, mb_arena *arena);
+
+// The request side: false if nothing was recorded, or nobody can read it. Adds to why what differs.
+bool cassette_request(const cassette *c, mb_buf *why);
 // Adds to why what differs; nothing if all is as expected.
 void cassette_compare(const cassette *c, const outcome *o, mb_buf *why);
 void outcome_free(outcome *o);

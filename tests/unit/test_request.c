@@ -73,7 +73,7 @@ START_TEST(bad_requests_are_refused_with_the_place) {
         {"{\"messages\":[{\"role\":\"assistant\"}]}", "messages.0.content: is missing"},
         {"{\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}", "messages.0.tool_call_id: is missing"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"txt\",\"text\":\"x\"}]}]}",
-         "messages.0.content.0.type: must be one of text, image_url, image, document, thinking"},
+         "messages.0.content.0.type: must be one of text, image_url, image, document, thinking, raw"},
         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"data\":\"x\"}]}]}",
          "messages.0.content.0.media_type: is missing"},
         {"{" USER ",\"tools\":[{\"function\":{\"name\":\"\"}}]}", "tools.0.function.name: must not be empty"},

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Where a request that was read and written again may differ from the recorded one: the only differences allowed. Each
 // row says for which api (a glob), which provider (a glob), at which place (a glob over "messages.2.content"; numbers
-// of lists are numbers), and why. kind says how: LOST (recorded, not written), ADDED (written, not recorded), CHANGED.
+// of lists are numbers), and why. kind says how: LOST (recorded, not written), ADDED (written, not recorded), CHANGED,
+// or, where both say the same: BLANK (null,
+// "", [], {}, false or absent), JOINED (a list of text parts as one string), SPACED (JSON as text, with other white
+// space or order).
 #ifndef TESTS_WIRES_DIFFERENCES_H
 #define TESTS_WIRES_DIFFERENCES_H
 
-typedef enum { LOST = 1, ADDED = 2, CHANGED = 4 } difference_kind;
+typedef enum { LOST = 1, ADDED = 2, CHANGED = 4, BLANK = 8, JOINED = 16, SPACED = 32 } difference_kind;
 
 typedef struct allowed_difference {
     int kinds; // difference_kind, or-ed
@@ -13,7 +16,23 @@ typedef struct allowed_difference {
 } allowed_difference;
 
 static const allowed_difference ALLOWED[] = {
-    {ADDED, "chat.completions", "*", "stream_options", "usage is always asked for in streams"},
+    // openai
+    {ADDED, "*completions", "*", "stream_options", "usage is always asked for in streams"},
+    {BLANK, "*completions", "*", "stream", "asked for only where it is wanted: no stream is every server's default"},
+    {BLANK, "chat.completions", "*", "messages.*.content",
+     "a message without text: each row says how its server wants it"},
+    {JOINED, "chat.completions", "*", "messages.*.content", "text is one string: many servers know nothing else"},
+    {CHANGED, "chat.completions", "*", "messages.*.role", "developer is system, the word that every server knows"},
+    {LOST | ADDED, "chat.completions", "*", "max*_tokens", "by the name that the row gives it"},
+    {ADDED, "chat.completions", "mistral", "tools.*.type", "left out by a client; the documentation has it"},
+    {BLANK, "chat.completions", "*", "tools", "no tools"},
+    {ADDED, "embeddings", "*", "encoding_format", "vectors are asked for in base64 where the server can"},
+    // ollama
+    {ADDED, "ollama.*", "*", "truncate", "a prompt that does not fit is refused, never cut without a word"},
+    {ADDED, "ollama.generate", "*", "raw", "a completion has no chat template, unless told otherwise"},
+    {ADDED, "ollama.*", "*", "stream", "always said: it streams unless told not to"},
+    {BLANK, "ollama.*", "*", "options", "always there"},
+    {BLANK, "ollama.*", "*", "tools", "no tools"},
 };
 
 #endif

@@ -14,8 +14,9 @@
 
 typedef struct read_ask {
     mb_ask_kind kind;
-    const char *provider; // for provider_data
-    const char *path;     // of the URL, with the query: some wires say the model or the stream there; may be NULL
+    const char *provider;    // for provider_data
+    const mb_quirks *quirks; // of the row by which it will be written again
+    const char *path;        // of the URL, with the query: some wires say the model or the stream there; may be NULL
     const mb_json *body;
     bool *ret_stream; // set to whether a stream is asked for; false before
     char *ret_model;  // 256 bytes: the model's name, where the request says it
@@ -31,7 +32,7 @@ typedef struct wire_reader {
 extern const wire_reader READERS_OPENAI[]; // each ends with an entry without api
 extern const wire_reader READERS_OLLAMA[];
 
-const wire_reader *wire_reader_find(const char *api); // NULL if there is none
+const wire_reader *wire_reader_find(const char *wire, const char *api); // NULL if there is none
 
 // ---- what readers share --------------------------------------------------------------------------------------------
 

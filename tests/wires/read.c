@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#include "read.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/pattern.h"
+#include "differences.h"
+
+static const struct {
+    const char *wire;
+    const wire_reader *readers;
+} WIRES[] = {
+    {"openai", READERS_OPENAI},
+    {"ollama", READERS_OLLAMA},
+};
+
+const wire_reader *wire_reader_find(const char *wire, const char *api) {
+    for (size_t i = 0; i < MB_COUNT(WIRES); i++) {
+        if (strcmp(WIRES[i].wire, wire) != 0) continue;
+        for (const wire_reader *r = WIRES[i].readers; r->api; r++)
+            if (strcmp(r->api, api) == 0) return r;
+    }
+    return NULL;
+}
+
+// ---- what readers share --------------------------------------------------------------------------------------------
+
+void read_model(const read_ask *ask, const char *text) { snprintf(ask->ret_model, 256, "%s", text ? text : ""); }
+
+static bool is_in(const char *const *list, const char *key) {
+    for (; list && *list; list++)
+        if (strcmp(*list, key) == 0) return true;
+    return false;
+}
+
+void read_extra(mb_jw *out, const mb_json *body, const char *const *known) {
+    bool open = false;
+    for (uint32_t i = 0; i < body->count; i++) {
+        const mb_json *m = &body->children[i];
+        if (is_in(known, m->key)) continue;
+        if (!open) {
+            mb_jw_key(out, "extra_body");
+            mb_jw_object(out);
+        }
+        open = true;
+        mb_jw_key(out, m->key);
+        mb_jw_value(out, m);
+    }
+    if (open) mb_jw_end_object(out);
+}
+
+void read_copy(mb_jw *out, const mb_json *body, const char *theirs, const char *ours) {
+    const mb_json *v = mb_json_get(body, theirs);
+    if (!v || v->type == MB_JSON_NULL) return;
+    mb_jw_key(out, ours);
+    mb_jw_value(out, v);
+}
+
+// ---- differences ---------------------------------------------------------------------------------------------------
+
+typedef struct comparison {
+    const char *api, *provider;
+    mb_buf *why;
+    int refused;
+    char place[1024];
+} comparison;
+
+static bool is_allowed(const comparison *c, int kind) {
+    for (size_t i = 0; i < MB_COUNT(ALLOWED); i++) {
+        const allowed_difference *a = &ALLOWED[i];
+        if ((a->kinds & kind) && mb_pattern_glob(a->api, c->api) && mb_pattern_glob(a->provider, c->provider) &&
+            mb_pattern_glob(a->place, c->place))
+            return true;
+    }
+    return false;
+}
+
+static void put_short(mb_buf *out, const mb_json *v) {
+    mb_buf text = MB_BUF(1 << 24);
+    mb_jw w = mb_jw_to(&text);
+    mb_jw_value(&w, v);
+    mb_buf_put(out, mb_buf_text(&text), text.len < 120 ? text.len : 120);
+    mb_buf_free(&text);
+}
+
+static void differ(comparison *c, int kind, const mb_json *want, const mb_json *ours) {
+    if (is_allowed(c, kind)) return;
+    c->refused++;
+    mb_buf_putf(c->why, "%s ", c->place);
+    if (kind == ADDED) mb_buf_puts(c->why, "was added: ");
+    if (kind == LOST) mb_buf_puts(c->why, "was lost: ");
+    if (ours) put_short(c->why, ours);
+    if (kind == CHANGED) mb_buf_puts(c->why, ", not ");
+    if (want) put_short(c->why, want);
+    mb_buf_puts(c->why, "; ");
+}
+
+static bool is_blank(const mb_json *v) {
+    if (!v || v->type == MB_JSON_NULL || (v->type == MB_JSON_STRING && v->len == 0)) return true;
+    if (v->type == MB_JSON_BOOL) return !v->boolean;
+    return v->type >= MB_JSON_ARRAY && v->count == 0;
+}
+
+// Whether a list of plain text parts says what the string says.
+static bool is_joined(const mb_json *list, const mb_json *text) {
+    if (!mb_json_is(list, MB_JSON_ARRAY) || !mb_json_is(text, MB_JSON_STRING)) return false;
+    mb_buf joined = MB_BUF(1 << 24);
+    bool plain = true;
+    for (uint32_t i = 0; i < list->count && plain; i++) {
+        const mb_json *part = &list->children[i], *t = mb_json_get(part, "text");
+        plain = mb_json_str_is(mb_json_get(part, "type"), "text") && mb_json_is(t, MB_JSON_STRING);
+        if (plain && joined.len && joined.data[joined.len - 1] != '\n') mb_buf_putc(&joined, '\n');
+        if (plain) mb_buf_put(&joined, t->str, t->len);
+    }
+    bool same = plain && joined.len == text->len && memcmp(mb_buf_text(&joined), text->str, text->len) == 0;
+    mb_buf_free(&joined);
+    return same;
+}
+
+// The same JSON text, but for white space and the order of members.
+static bool is_same_text(const mb_json *a, const mb_json *b) {
+    mb_arena arena = {0};
+    const mb_json *x, *y;
+    bool same = mb_json_is(a, MB_JSON_STRING) && mb_json_is(b, MB_JSON_STRING) &&
+                mb_json_parse(&arena, a->str, a->len, &x, NULL) == 0 &&
+                mb_json_parse(&arena, b->str, b->len, &y, NULL) == 0 && mb_json_equal(x, y);
+    mb_arena_free(&arena);
+    return same;
+}
+
+static void compare(comparison *c, const mb_json *want, const mb_json *ours);
+
+static void compare_at(comparison *c, const char *key, size_t index, const mb_json *want, const mb_json *ours) {
+    size_t len = strlen(c->place);
+    if (key)
+        snprintf(c->place + len, sizeof c->place - len, "%s%s", len ? "." : "", key);
+    else
+        snprintf(c->place + len, sizeof c->place - len, "%s%zu", len ? "." : "", index);
+    if (want && ours)
+        compare(c, want, ours);
+    else if (!is_blank(want ? want : ours) || !is_allowed(c, BLANK))
+        differ(c, want ? LOST : ADDED, want, ours);
+    c->place[len] = '\0';
+}
+
+static void compare_objects(comparison *c, const mb_json *want, const mb_json *ours) {
+    for (uint32_t i = 0; i < want->count; i++)
+        compare_at(c, want->children[i].key, 0, &want->children[i], mb_json_get(ours, want->children[i].key));
+    for (uint32_t i = 0; i < ours->count; i++)
+        if (!mb_json_get(want, ours->children[i].key))
+            compare_at(c, ours->children[i].key, 0, NULL, &ours->children[i]);
+}
+
+static void compare(comparison *c, const mb_json *want, const mb_json *ours) {
+    if (mb_json_equal(want, ours)) return;
+    if (want->type == MB_JSON_OBJECT && ours->type == MB_JSON_OBJECT) {
+        compare_objects(c, want, ours);
+    } else if (want->type == MB_JSON_ARRAY && ours->type == MB_JSON_ARRAY && want->count == ours->count) {
+        for (uint32_t i = 0; i < want->count; i++) compare_at(c, NULL, i, &want->children[i], &ours->children[i]);
+    } else if ((is_blank(want) && is_blank(ours) && is_allowed(c, BLANK)) ||
+               (is_joined(want, ours) && is_allowed(c, JOINED)) ||
+               (is_same_text(want, ours) && is_allowed(c, SPACED))) {
+        return;
+    } else {
+        differ(c, CHANGED, want, ours);
+    }
+}
+
+int wire_differences(const char *api, const char *provider, const mb_json *want, const mb_json *ours, mb_buf *why) {
+    comparison c = {.api = api, .provider = provider, .why = why};
+    compare(&c, want, ours);
+    return c.refused;
+}
