@@ -17,6 +17,7 @@
 //     call {"id","name","arguments"} usage {"input":1}      json […]               error rate_limit 429
 //     logprobs 3                     vectors 2 128          loading yes            provider_data {…}
 //     refused unsupported_parameter  (the adapter would not write it)              warnings 1
+//     ranks [[2, 0.9], [0, 0.1]]     (document, score)
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +240,21 @@ static void check_wrapped(mb_buf *why, mb_arena *arena, const char *what, const 
     mb_buf_free(&object);
 }
 
+static void check_ranks(mb_buf *why, mb_arena *arena, const mb_turn *turn, const char *want) {
+    mb_buf list = MB_BUF(MB_LIMIT_RESPONSE);
+    mb_jw w = mb_jw_to(&list);
+    mb_jw_array(&w);
+    for (size_t i = 0; i < turn->rank_count; i++) {
+        mb_jw_array(&w);
+        mb_jw_int(&w, turn->ranks[i].index);
+        mb_jw_double(&w, turn->ranks[i].score);
+        mb_jw_end_array(&w);
+    }
+    mb_jw_end_array(&w);
+    check_json(why, arena, "ranks", mb_buf_text(&list), list.len, want);
+    mb_buf_free(&list);
+}
+
 // The rarer facts, one a line.
 static void check_fact(run *r, const mb_turn *turn, const char *fact, const char *value, mb_buf *why) {
     mb_arena *arena = &r->arena;
@@ -265,6 +281,8 @@ static void check_fact(run *r, const mb_turn *turn, const char *fact, const char
     else if (strcmp(fact, "vectors") == 0) {
         check_number(why, fact, turn->vector_count, n);
         check_number(why, "dimensions", turn->vector_dims, second ? strtoul(second, NULL, 10) : 0);
+    } else if (strcmp(fact, "ranks") == 0) {
+        check_ranks(why, arena, turn, value);
     } else if (strcmp(fact, "refused") != 0)
         mb_buf_putf(why, "\n    unknown fact: %s", fact);
 }
