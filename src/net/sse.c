@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Bytes into lines, lines into frames. A line that lies whole inside the fed bytes is read there and its data copied
 // once; only a line that a cut goes through is gathered first. Characters need no care of their own: a wrong one never
-// reaches over the end of a line, so it is mended when its line is whole.
+// reaches over the end of a line, so it is mended when its line is whole. Messages of Amazon's event stream are handled
+// likewise: whole ones in place, cut ones gathered in `line`.
 #include "net/sse.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/utf8.h"
 #include "membrane/error.h"
+#include "net/eventstream.h"
 
 //             feed                        a line ends in CR, the last byte fed
 //   AT_START ─────▶ IN_LINES ────────────────────────────────────────────▶ AFTER_CR
@@ -36,7 +38,7 @@ struct mb_sse {
     bool has_data;   // a data line of the present event was seen, if only an empty one
     bool has_new_id; // next_id is to be put in force
     int64_t retry_ms;
-    mb_buf line;    // of a cut line, what has come so far
+    mb_buf line;    // of a cut line or message, what has come so far
     mb_buf data;    // of the present event
     mb_buf event;   // its name
     mb_buf next_id; // the id that the next blank line puts in force
@@ -48,9 +50,6 @@ struct mb_sse {
 mb_sse *mb_sse_new(mb_frames_kind kind, size_t max_event) {
     mb_sse *s = mb_calloc(1, sizeof *s);
     if (!s) return NULL;
-    size_t line_max = max_event;
-    if (!mb_size_add(max_event, LONGEST_FIELD, &line_max)) line_max = SIZE_MAX;
-    s->line = MB_BUF(line_max);
     s->data = MB_BUF(max_event);
     s->event = s->next_id = s->id = MB_BUF(LONGEST_NAME);
     if (!mb_buf_grow(&s->data, max_event < FIRST_SIZE ? max_event : FIRST_SIZE)) {
@@ -71,6 +70,8 @@ void mb_sse_free(mb_sse *s) {
 void mb_sse_reset(mb_sse *s, mb_frames_kind kind) {
     mb_buf *all[] = {&s->line, &s->data, &s->event, &s->next_id, &s->id};
     for (size_t i = 0; i < MB_COUNT(all); i++) mb_buf_reset(all[i]);
+    size_t around = kind == MB_FRAMES_EVENTSTREAM ? MB_EVENTSTREAM_HEADERS + MB_EVENTSTREAM_AROUND : LONGEST_FIELD;
+    if (!mb_size_add(s->data.max, around, &s->line.max)) s->line.max = SIZE_MAX;
     s->state = AT_START;
     s->failure = 0;
     s->kind = kind;
@@ -236,6 +237,63 @@ static int feed_lines(mb_sse *s, const char *at, const char *end) {
     return 0;
 }
 
+// ---- messages out of bytes -----------------------------------------------------------------------------------------
+
+static int put_event_name(mb_sse *s, const mb_event_message *m) {
+    const mb_event_piece *name = m->exception_type.text ? &m->exception_type : &m->error_code;
+    if (name->text)
+        mb_buf_puts(&s->event, "error:");
+    else
+        name = &m->event_type;
+    return put_text(&s->event, name->text, name->len);
+}
+
+static int on_message(mb_sse *s, const char *bytes, size_t len) {
+    mb_event_message m;
+    int answer = mb_eventstream_read(bytes, len, &m);
+    if (answer != 0) return broken(s, answer);
+    const mb_event_piece *data = m.payload.len || !m.error_message.text ? &m.payload : &m.error_message;
+    answer = put_event_name(s, &m);
+    if (answer == 0) answer = put_text(&s->data, data->text, data->len);
+    if (answer == 0) answer = give(s, mb_buf_text(&s->event));
+    begin_event(s);
+    return answer;
+}
+
+// Adds to the gathered message what it lacks, its prelude first. 0 with *at moved on.
+static int gather(mb_sse *s, const char **at, const char *end, bool *ret_whole) {
+    size_t have = s->line.len, need = MB_EVENTSTREAM_PRELUDE;
+    int answer = have < need ? 0 : mb_eventstream_length(s->line.data, s->data.max, &need);
+    if (answer != 0) return broken(s, answer);
+    size_t n = need - have < (size_t)(end - *at) ? need - have : (size_t)(end - *at);
+    answer = keep_piece(s, *at, n);
+    *at += n;
+    *ret_whole = s->line.len == need && need > MB_EVENTSTREAM_PRELUDE;
+    return answer;
+}
+
+static int feed_messages(mb_sse *s, const char *at, const char *end) {
+    int answer = 0;
+    while (at < end && answer == 0) {
+        size_t len = SIZE_MAX, left = (size_t)(end - at);
+        bool whole = false;
+        if (s->line.len == 0 && left >= MB_EVENTSTREAM_PRELUDE) answer = mb_eventstream_length(at, s->data.max, &len);
+        if (answer != 0) return broken(s, answer);
+        if (len <= left) {
+            answer = on_message(s, at, len);
+            at += len;
+            continue;
+        }
+        answer = gather(s, &at, end, &whole);
+        if (answer != 0 || !whole) continue;
+        answer = on_message(s, s->line.data, s->line.len);
+        mb_buf_reset(&s->line);
+    }
+    return answer;
+}
+
+// ---- feeding -------------------------------------------------------------------------------------------------------
+
 // What our own buffers refuse (not what the callback answers) is final.
 static int feed(mb_sse *s, const char *bytes, size_t len) {
     if (s->state == BROKEN) return s->failure;
@@ -245,7 +303,8 @@ static int feed(mb_sse *s, const char *bytes, size_t len) {
         s->state = IN_LINES;
         if (*bytes == '\n') bytes++, len--;
     }
-    int answer = feed_lines(s, bytes, bytes + len);
+    int answer =
+        s->kind == MB_FRAMES_EVENTSTREAM ? feed_messages(s, bytes, bytes + len) : feed_lines(s, bytes, bytes + len);
     if (!mb_buf_ok(&s->data) || !mb_buf_ok(&s->event) || !mb_buf_ok(&s->next_id) || !mb_buf_ok(&s->id))
         return broken(s, answer);
     return answer;
@@ -263,7 +322,8 @@ int mb_sse_finish(mb_sse *s, bool want_last, mb_frame_fn fn, void *user) {
     if (s->state == BROKEN) return s->failure;
     if (s->state == ENDED) return 0;
     int answer = 0;
-    if (s->line.len > 0 && (want_last || s->kind == MB_FRAMES_NDJSON)) answer = end_line(s, "", 0);
+    const bool has_lines = s->kind != MB_FRAMES_EVENTSTREAM;
+    if (s->line.len > 0 && has_lines && (want_last || s->kind == MB_FRAMES_NDJSON)) answer = end_line(s, "", 0);
     if (answer == 0 && want_last && s->kind == MB_FRAMES_SSE && s->has_data) answer = dispatch(s);
     if (s->state != BROKEN) s->state = ENDED;
     return answer;

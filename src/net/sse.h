@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Frames out of a byte stream: text/event-stream as the WHATWG standard interprets it, or one JSON text a line
-// (NDJSON). Pure: bytes in, frames out, whatever the cuts between them. The state diagram stands in sse.c.
+// Frames out of a byte stream: text/event-stream as the WHATWG standard interprets it, one JSON text a line (NDJSON),
+// or the messages of application/vnd.amazon.eventstream. Pure: bytes in, frames out, whatever the cuts between them.
+// The state diagram stands in sse.c.
 #ifndef MB_NET_SSE_H
 #define MB_NET_SSE_H
 
@@ -10,7 +11,13 @@
 
 #include "base/buf.h"
 
-typedef enum { MB_FRAMES_SSE, MB_FRAMES_NDJSON } mb_frames_kind;
+typedef enum {
+    MB_FRAMES_SSE,
+    MB_FRAMES_NDJSON,
+    // event is the message's :event-type, "error:" and the :exception-type of an exception, or "error:" and the
+    // :error-code of an error, whose data is its :error-message.
+    MB_FRAMES_EVENTSTREAM,
+} mb_frames_kind;
 
 typedef struct mb_frame {
     const char *event; // "message" unless the stream named it; NUL-terminated. NDJSON: ""
@@ -32,7 +39,7 @@ void mb_sse_reset(mb_sse *sse, mb_frames_kind kind); // for the next stream; kee
 // 0, the callback's answer, MEMBRANE_EMALFORMED or MEMBRANE_ENOMEM. Comments and blank lines give no frame.
 int mb_sse_feed(mb_sse *sse, const char *bytes, size_t len, mb_frame_fn fn, void *user);
 // The stream has ended. SSE: the event that the standard discards for want of a blank line is given only if
-// want_last. NDJSON: a last line without its newline is a line.
+// want_last. NDJSON: a last line without its newline is a line. EVENTSTREAM: a message that was cut is none.
 int mb_sse_finish(mb_sse *sse, bool want_last, mb_frame_fn fn, void *user);
 const char *mb_sse_last_id(const mb_sse *sse);
 
