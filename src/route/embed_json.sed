@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: MIT
-# providers.json as a C file: each line is a string literal.
+# A JSON file as a C string: each line is a literal. The build puts the name before it and a semicolon behind.
 s/\\/\\\\/g
 s/"/\\"/g
 s/^ *//
 s/^/"/
 s/$/\\n"/
-1i\
-extern const char mb_providers_json[];\
-const char mb_providers_json[] =
-$a\
-;

@@ -12,6 +12,7 @@
 #include "net/http.h"
 #include "route/adapter.h"
 #include "route/nearest.h"
+#include "route/prices.h"
 #include "route/router.h"
 #include "runtime/secret.h"
 
@@ -70,6 +71,7 @@ typedef struct mb_config {
     size_t provider_count;
     mb_model *models;
     size_t model_count;
+    const mb_prices *prices;
     const char *log_path;
     int log_keep_days;
     bool log_prompts;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "runtime/config.h"
 #include "runtime/config_check.h"
@@ -161,11 +162,30 @@ static int refuse_later_parts(const mb_config *config, membrane_error **err) {
     return 0;
 }
 
+// The table of prices: the file that is named, before what is built in.
+static int load_prices(mb_config *config, membrane_error **err) {
+    const mb_json *path = mb_json_get(config->tree, "prices"), *table = NULL;
+    mb_buf text = MB_BUF(16 * MB_MIB);
+    membrane_error *cause = NULL;
+    int code = path ? mb_file_read(path->str, &text, &cause) : 0;
+    if (code == 0 && path)
+        code = mb_config_parse(&config->arena, path->str, mb_buf_text(&text), text.len, 0, &table, &cause);
+    if (code == 0) code = mb_prices_load(&config->arena, table, &config->prices, &cause);
+    if (code == MEMBRANE_ENOMEM)
+        mb_error_no_memory(err);
+    else if (code)
+        code = mb_config_error(config, err, path, "%s: %s", path ? path->str : "prices", membrane_error_message(cause));
+    membrane_error_free(cause);
+    mb_buf_free(&text);
+    return code;
+}
+
 int mb_config_compile(mb_config *config, const mb_environment *env, membrane_error **err) {
     int code = mb_config_check_shape(config, err);
     if (code == 0) code = refuse_later_parts(config, err);
     if (code == 0) code = compile_providers(config, env, err);
     if (code == 0) code = compile_models(config, err);
+    if (code == 0) code = load_prices(config, err);
     if (code) return code;
     const mb_json *log = mb_json_get(config->tree, "log");
     config->log_path = mb_json_get_str(log, "path");

@@ -228,6 +228,33 @@ static void put_more(mb_jw *w, one *o) {
         mb_jw_kvalue_if(w, o->more_names[i], mb_question_json(&o->more[i], &o->arena));
 }
 
+// What the table knows and the server did not say.
+static void put_known(mb_jw *w, const one *o, const mb_json *answer) {
+    const mb_provider *p = o->question.provider;
+    const mb_price *known = mb_prices_find(o->config->prices, p->quirks->kind, p->local, o->question.model);
+    if (!known) return;
+    if (known->window && !mb_json_get(answer, "context_window")) mb_jw_kint(w, "context_window", known->window);
+    if (known->max_output && !mb_json_get(answer, "max_output")) mb_jw_kint(w, "max_output", known->max_output);
+    if (!mb_json_get(answer, "capabilities")) mb_jw_kvalue_if(w, "capabilities", known->capabilities);
+    if (!known->has_price) return;
+    const struct {
+        const char *name;
+        double price;
+    } PRICES[] = {{"input", known->input},
+                  {"cached", known->cached},
+                  {"cache_write", known->cache_write},
+                  {"output", known->output}};
+    mb_jw_key(w, "usd_per_million_tokens");
+    mb_jw_object(w);
+    for (size_t i = 0; i < MB_COUNT(PRICES); i++) {
+        if (PRICES[i].price < 0) continue;
+        mb_jw_key(w, PRICES[i].name);
+        mb_jw_double(w, PRICES[i].price);
+    }
+    if (known->date) mb_jw_kstr(w, "date", known->date);
+    mb_jw_end_object(w);
+}
+
 // What llama.cpp's server has beside: its health, its slots, its metrics page.
 static void ask_more(one *o, membrane_t *m, int64_t timeout_ms) {
     const mb_quirks *q = o->question.provider->quirks;
@@ -264,6 +291,7 @@ static int finish_one(one *o, const char *extra, int code, membrane_result **ret
             mb_jw_key(&w, answer->children[i].key);
             mb_jw_value(&w, &answer->children[i]);
         }
+        put_known(&w, o, answer);
         put_more(&w, o);
         if (extra) mb_jw_kstr(&w, "state", extra);
         mb_jw_kint(&w, "latency_ms", o->question.latency_ms);

@@ -24,6 +24,15 @@ void mb_render_usage(mb_jw *w, const mb_usage *u, bool exact) {
 }
 
 // The provider's own figures for the whole answer; a stream that broke after its finish may lack them.
+int64_t mb_call_cost(const membrane_call *call) {
+    const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
+    if (!last || !call->has_turn) return -1;
+    const mb_provider *p = last->target->provider;
+    if (strcmp(p->quirks->kind, "builtin") == 0) return 0;
+    return mb_price_cost(mb_prices_find(call->config->prices, p->quirks->kind, p->local, last->target->model),
+                         &call->turn.usage);
+}
+
 bool mb_usage_is_exact(const membrane_call *call) {
     return call->has_turn && call->turn.usage.input >= 0 &&
            (call->turn.usage.output >= 0 || call->kind == MB_ASK_EMBED);
@@ -193,9 +202,10 @@ void mb_render_result(mb_jw *w, const membrane_call *call) {
     mb_render_attempts(w, call);
     mb_jw_key(w, "usage");
     mb_render_usage(w, call->has_turn ? &call->turn.usage : &none, mb_usage_is_exact(call));
+    int64_t cost = mb_call_cost(call);
     mb_jw_key(w, "cost_usd_micros");
-    if (last && strcmp(last->target->provider->quirks->kind, "builtin") == 0)
-        mb_jw_int(w, 0);
+    if (cost >= 0)
+        mb_jw_int(w, cost);
     else
         mb_jw_null(w);
     put_timing(w, call);

@@ -149,7 +149,7 @@ static void log_row(membrane_call *call) {
         .output = u->output,
         .reasoning = u->reasoning,
         .exact = mb_usage_is_exact(call),
-        .cost_usd_micros = last && strcmp(last->target->provider->quirks->kind, "builtin") == 0 ? 0 : -1,
+        .cost_usd_micros = mb_call_cost(call),
         .latency_ms = call->end_ms - call->start_ms,
         .first_token_ms = call->first_ms ? call->first_ms - call->start_ms : -1,
         .prompt = prompt_of(call, &prompt),
