@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A row is the wire's defaults, then the kind's own keys (providers.json, built into the library), then the overrides
-// of the configuration: the same keys, the last one wins.
+// of the configuration: the same keys, the last one wins. A kind that is asked by another wire than its own ("wire"
+// among the overrides) keeps what is true of the server, and loses what was true of its own wire.
 #include "route/quirks.h"
 
 #include <stddef.h>
@@ -134,6 +135,24 @@ static int unknown_kind(const mb_json *kinds, const char *kind, membrane_error *
     return MEMBRANE_ECONFIG;
 }
 
+// What a row says of the way its own wire is spoken, not of the server.
+static bool is_of_wire(const char *key) {
+    static const char *const KEYS[] = {
+        "chat_path",     "completion_path", "embed_path",     "stream_path",     "rerank_path",  "count_path",
+        "top_n_key",     "api_version",     "embed_encoding", "max_tokens_key",  "thinking_key", "thinking_echo_key",
+        "include_usage", "say_parallel",    "cache_parts",    "null_content_ok", "unsupported",  "drop"};
+    for (size_t i = 0; i < MB_COUNT(KEYS); i++)
+        if (strcmp(KEYS[i], key) == 0) return true;
+    return false;
+}
+
+static int apply_row(mb_arena *arena, mb_quirks *q, const mb_json *row, bool own_wire, membrane_error **err) {
+    int status = 0;
+    for (uint32_t i = 0; i < row->count && status == 0; i++)
+        if (own_wire || !is_of_wire(row->children[i].key)) status = set_field(arena, q, &row->children[i], err);
+    return status;
+}
+
 static int build(mb_arena *arena, const mb_json *all, const char *kind, const mb_json *overrides, mb_quirks *q,
                  membrane_error **err) {
     const mb_json *kinds = mb_json_get(all, "kinds"), *row = mb_json_get(kinds, kind);
@@ -142,8 +161,10 @@ static int build(mb_arena *arena, const mb_json *all, const char *kind, const mb
         return mb_error_set(err, MEMBRANE_ECONFIG, "quirks must be an object, not %s", mb_json_type_name(overrides));
     q->kind = mb_arena_strdup(arena, kind);
     if (!q->kind) return mb_error_no_memory(err);
-    int status = apply(arena, q, mb_json_get(mb_json_get(all, "wires"), mb_json_get_str(row, "wire")), err);
-    if (status == 0) status = apply(arena, q, row, err);
+    const char *own = mb_json_get_str(row, "wire"), *wire = mb_json_get_str(overrides, "wire");
+    if (!wire) wire = own;
+    int status = apply(arena, q, mb_json_get(mb_json_get(all, "wires"), wire), err);
+    if (status == 0) status = apply_row(arena, q, row, strcmp(wire, own) == 0, err);
     if (status == 0) status = apply(arena, q, overrides, err);
     return status;
 }

@@ -302,5 +302,5 @@ void mb_write_result(mb_jw *w, const mb_json *message) {
     if (message)
         mb_write_text(w, mb_json_get(message, "content"));
     else
-        mb_jw_str(w, "No result: the call was not run.");
+        mb_jw_str(w, MB_NO_RESULT);
 }

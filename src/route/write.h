@@ -48,6 +48,7 @@ void mb_write_call_arguments(mb_jw *w, const mb_json *call, bool as_text); // {}
 // Called for each message in the order in which it is to be written. For the result of a tool call, call is what it
 // answers, and message is NULL where the history holds no result: one is to be made up.
 typedef int (*mb_history_fn)(void *user, const mb_json *message, const mb_json *call);
+#define MB_NO_RESULT "No result: the call was not run."
 // The member "content" of a tool's result as plain text; message NULL: what is made up.
 void mb_write_result(mb_jw *w, const mb_json *message);
 

@@ -13,6 +13,7 @@ void outcome_free(outcome *o) {
     mb_free(o->thinking);
     mb_free(o->finish);
     mb_free(o->calls);
+    mb_free(o->ranking);
     mb_free(o->message);
 }
 
@@ -170,6 +171,16 @@ static void compare_vectors(const cassette *c, const outcome *o, mb_buf *why) {
     compare_number("dimensions", (int64_t)o->dims, mb_json_int(mb_json_get(want, "dimensions"), -1), why);
 }
 
+static void compare_ranking(const cassette *c, const outcome *o, mb_buf *why) {
+    const mb_json *want = mb_json_get(c->expect, "ranking"), *ours = NULL;
+    mb_arena arena = {0};
+    if (!mb_json_is(want, MB_JSON_ARRAY)) return;
+    if (!o->ranking || mb_json_parse(&arena, o->ranking, strlen(o->ranking), &ours, NULL) != 0 ||
+        !mb_json_equal(ours, want))
+        mb_buf_putf(why, "the ranking is %s; ", o->ranking ? o->ranking : "absent");
+    mb_arena_free(&arena);
+}
+
 void cassette_compare(const cassette *c, const outcome *o, mb_buf *why) {
     compare_error(c, o, why);
     compare_text(c, "text", o->text, o->text_len, false, why);
@@ -178,4 +189,5 @@ void cassette_compare(const cassette *c, const outcome *o, mb_buf *why) {
     compare_finish(c, o, why);
     compare_usage(c, o, why);
     compare_vectors(c, o, why);
+    compare_ranking(c, o, why);
 }

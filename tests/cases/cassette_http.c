@@ -118,6 +118,19 @@ static char *config_of(const cassette *c) {
     return mb_buf_take(&out, NULL);
 }
 
+// As many documents as the answer may speak of.
+static void put_rerank(mb_buf *out, const cassette *c) {
+    const mb_json *ranking = mb_json_get(c->expect, "ranking");
+    int64_t last = 0;
+    for (uint32_t i = 0; mb_json_is(ranking, MB_JSON_ARRAY) && i < ranking->count; i++) {
+        int64_t index = mb_json_int(mb_json_at(&ranking->children[i], 0), 0);
+        if (index > last && index < 1000) last = index;
+    }
+    mb_buf_puts(out, ",\"kind\":\"rerank\",\"query\":\"x\",\"documents\":[\"x\"");
+    while (last-- > 0) mb_buf_puts(out, ",\"x\"");
+    mb_buf_puts(out, "]");
+}
+
 static char *request_of(const cassette *c) {
     mb_buf out = MB_BUF(65536);
     int64_t inputs = mb_json_int(mb_json_path(c->expect, "embeddings.count"), 1);
@@ -128,6 +141,10 @@ static char *request_of(const cassette *c) {
         mb_buf_puts(&out, ",\"kind\":\"embed\",\"input\":[\"x\"");
         while (--inputs > 0) mb_buf_puts(&out, ",\"x\"");
         mb_buf_puts(&out, "]");
+    } else if (c->kind == MB_ASK_COUNT_TOKENS) {
+        mb_buf_puts(&out, ",\"kind\":\"count_tokens\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]");
+    } else if (c->kind == MB_ASK_RERANK) {
+        put_rerank(&out, c);
     } else {
         mb_buf_puts(&out, c->streaming ? ",\"stream\":true" : ",\"stream\":false");
     }
@@ -151,6 +168,23 @@ static char *calls_of(const mb_json *result) {
     return mb_buf_take(&out, NULL);
 }
 
+// [[index, score], …]; NULL where the result has no ranking.
+static char *ranking_of(const mb_json *result) {
+    const mb_json *ranking = mb_json_get(result, "ranking");
+    mb_buf out = MB_BUF(MB_LIMIT_RESPONSE);
+    mb_jw w = mb_jw_to(&out);
+    if (!mb_json_is(ranking, MB_JSON_ARRAY)) return NULL;
+    mb_jw_array(&w);
+    for (uint32_t i = 0; i < ranking->count; i++) {
+        mb_jw_array(&w);
+        mb_jw_value(&w, mb_json_get(&ranking->children[i], "index"));
+        mb_jw_value(&w, mb_json_get(&ranking->children[i], "score"));
+        mb_jw_end_array(&w);
+    }
+    mb_jw_end_array(&w);
+    return mb_buf_take(&out, NULL);
+}
+
 static void take_error(const membrane_error *err, outcome *o) {
     o->error = membrane_error_code(err);
     o->status = membrane_error_http_status(err);
@@ -170,7 +204,8 @@ static void take_result(const membrane_result *result, outcome *o) {
         o->thinking = text_of(r, "thinking", &o->thinking_len);
         o->finish = mb_strdup(mb_json_get_str(r, "finish"));
         o->calls = calls_of(r);
-        o->usage.input = mb_json_int(mb_json_get(usage, "input"), -1);
+        o->ranking = ranking_of(r);
+        o->usage.input = mb_json_int(mb_json_get(r, "tokens"), mb_json_int(mb_json_get(usage, "input"), -1));
         o->usage.cached = mb_json_int(mb_json_get(usage, "cached"), -1);
         o->usage.output = mb_json_int(mb_json_get(usage, "output"), -1);
         o->usage.reasoning = mb_json_int(mb_json_get(usage, "reasoning"), -1);

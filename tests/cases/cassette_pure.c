@@ -56,6 +56,21 @@ static char *calls_text(const mb_turn *turn) {
     return mb_buf_take(&out, NULL);
 }
 
+static char *ranking_text(const mb_turn *turn) {
+    mb_buf out = MB_BUF(MB_LIMIT_RESPONSE);
+    mb_jw w = mb_jw_to(&out);
+    if (!turn->ranks) return NULL;
+    mb_jw_array(&w);
+    for (size_t i = 0; i < turn->rank_count; i++) {
+        mb_jw_array(&w);
+        mb_jw_int(&w, turn->ranks[i].index);
+        mb_jw_double(&w, turn->ranks[i].score);
+        mb_jw_end_array(&w);
+    }
+    mb_jw_end_array(&w);
+    return mb_buf_take(&out, NULL);
+}
+
 static void take_outcome(const mb_turn *turn, int status, outcome *o) {
     outcome_free(o);
     *o = (outcome){.usage = turn->usage, .vectors = turn->vector_count, .dims = turn->vector_dims};
@@ -63,6 +78,7 @@ static void take_outcome(const mb_turn *turn, int status, outcome *o) {
     o->thinking = mb_strndup(mb_buf_text(&turn->thinking), o->thinking_len = turn->thinking.len);
     o->finish = mb_strdup(mb_finish_name(turn->finish));
     o->calls = calls_text(turn);
+    o->ranking = ranking_text(turn);
     o->error = status;
     if (turn->error) o->status = turn->error->http_status;
     if (turn->error) o->message = mb_strdup(turn->error->message);
@@ -114,6 +130,7 @@ static void pure_play(const cassette *c, outcome *o) {
                   .base_url = "http://127.0.0.1/v1",
                   .quirks = cassette_quirks(c, &arena),
                   .stream = c->streaming};
+    if (c->kind == MB_ASK_RERANK) ask.request = mb_json_path(c->root, "request.body"); // whose documents are ranked
     play_once(c, &ask, PIECES[0], o);
     for (size_t i = 1; c->streaming && i < MB_COUNT(PIECES); i++) {
         play_once(c, &ask, PIECES[i], &other);

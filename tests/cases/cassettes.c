@@ -58,6 +58,9 @@ static const struct {
     {"embeddings", "*", "openai", MB_ASK_EMBED},      {"models", "*", "openai", MB_ASK_MODELS},
     {"ollama.chat", "*", "ollama", MB_ASK_CHAT},      {"ollama.generate", "*", "ollama", MB_ASK_COMPLETION},
     {"ollama.embed", "*", "ollama", MB_ASK_EMBED},
+    {"rerank", "*/v1/rerank", "openai", MB_ASK_RERANK},
+    {"responses", "*", "openai-responses", MB_ASK_CHAT},
+    {"count_tokens", "*/responses/input_tokens", "openai-responses", MB_ASK_COUNT_TOKENS},
 };
 
 static bool load(const char *path, cassette *c, mb_arena *arena) {
