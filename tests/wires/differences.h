@@ -33,6 +33,14 @@ static const allowed_difference ALLOWED[] = {
     {ADDED, "ollama.*", "*", "stream", "always said: it streams unless told not to"},
     {BLANK, "ollama.*", "*", "options", "always there"},
     {BLANK, "ollama.*", "*", "tools", "no tools"},
+    // openai-responses
+    {ADDED, "responses", "*", "store", "nothing is kept at the provider unless it is asked to"},
+    {ADDED, "responses", "*", "include", "reasoning is asked for encrypted, so that it can go back"},
+    {BLANK, "responses", "*", "stream", "asked for only where it is wanted: no stream is every server's default"},
+    {BLANK, "responses", "*", "tools.*.description", "null says as much as nothing"},
+    {ADDED, "responses", "openai", "tools.*.strict", "a schema is taken as it is unless strict is asked for"},
+    {CHANGED, "responses", "*", "input", "a string is a list of one message"},
+    {CHANGED, "responses", "*", "input.0.role", "a leading system message is the instructions; here it is a developer's"},
 };
 
 #endif

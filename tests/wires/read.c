@@ -14,6 +14,7 @@ static const struct {
 } WIRES[] = {
     {"openai", READERS_OPENAI},
     {"ollama", READERS_OLLAMA},
+    {"openai-responses", READERS_RESPONSES},
 };
 
 const wire_reader *wire_reader_find(const char *wire, const char *api) {

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+// Requests of OpenAI's Responses. Their flat list of items becomes messages: what the model said up to the next item
+// of somebody else is one assistant's message, whose blocks keep each item's members and place.
+#include <string.h>
+
+#include "base/alloc.h"
+#include "read.h"
+
+#define ENCRYPTED "reasoning.encrypted_content"
+
+static bool is(const mb_json *v, const char *type) { return mb_json_str_is(mb_json_get(v, "type"), type); }
+
+static bool is_one_of(const char *key, const char *const *list) {
+    for (; *list; list++)
+        if (strcmp(*list, key) == 0) return true;
+    return false;
+}
+
+static bool has_only(const mb_json *object, const char *const *known) {
+    for (uint32_t i = 0; i < object->count; i++)
+        if (!is_one_of(object->children[i].key, known)) return false;
+    return true;
+}
+
+// All members but the named ones, and the object that holds them only if there are any; true if it is open still.
+static bool open_others(mb_jw *w, const char *key, const mb_json *object, const char *const *known) {
+    bool open = false;
+    for (uint32_t i = 0; i < object->count; i++) {
+        if (is_one_of(object->children[i].key, known)) continue;
+        if (!open) {
+            mb_jw_key(w, key);
+            mb_jw_object(w);
+        }
+        open = true;
+        mb_jw_key(w, object->children[i].key);
+        mb_jw_value(w, &object->children[i]);
+    }
+    return open;
+}
+
+// ---- content -------------------------------------------------------------------------------------------------------
+
+static bool put_image(mb_jw *w, const mb_json *part) {
+    static const char *const KNOWN[] = {"type", "image_url", "detail", NULL};
+    if (!is(part, "input_image") || !mb_json_get_str(part, "image_url") || !has_only(part, KNOWN)) return false;
+    mb_jw_kstr(w, "type", "image_url");
+    mb_jw_key(w, "image_url");
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "url", mb_json_get(part, "image_url"));
+    mb_jw_kvalue_if(w, "detail", mb_json_get(part, "detail"));
+    mb_jw_end_object(w);
+    return true;
+}
+
+static bool put_file(mb_jw *w, const mb_json *part) {
+    static const char *const URL[] = {"type", "file_url", NULL}, *const DATA[] = {"type", "file_data", "filename",
+                                                                                  NULL};
+    static const char BASE64[] = ";base64,";
+    const char *data = mb_json_get_str(part, "file_data"), *url = mb_json_get_str(part, "file_url");
+    const char *base64 = data ? strstr(data, BASE64) : NULL;
+    if (!is(part, "input_file")) return false;
+    if (url && has_only(part, URL)) {
+        mb_jw_kstr(w, "type", "document");
+        mb_jw_kstr(w, "url", url);
+        return true;
+    }
+    if (!base64 || strncmp(data, "data:", 5) != 0 || !has_only(part, DATA)) return false;
+    mb_jw_kstr(w, "type", "document");
+    mb_jw_kstr_if(w, "name", mb_json_get_str(part, "filename"));
+    mb_jw_key(w, "media_type");
+    mb_jw_strn(w, data + 5, (size_t)(base64 - data - 5));
+    mb_jw_kstr(w, "data", base64 + sizeof BASE64 - 1);
+    return true;
+}
+
+static bool put_text(mb_jw *w, const mb_json *part) {
+    static const char *const KNOWN[] = {"type", "text", "prompt_cache_breakpoint", NULL};
+    if (!is(part, "input_text") || !mb_json_get_str(part, "text") || !has_only(part, KNOWN)) return false;
+    mb_jw_kstr(w, "type", "text");
+    mb_jw_kvalue_if(w, "text", mb_json_get(part, "text"));
+    if (mb_json_get(part, "prompt_cache_breakpoint")) mb_jw_kbool(w, "cache", true);
+    return true;
+}
+
+static void put_content(mb_jw *w, const mb_json *content) {
+    mb_jw_key(w, "content");
+    if (!mb_json_is(content, MB_JSON_ARRAY)) {
+        mb_jw_str(w, mb_json_str(content) ? mb_json_str(content) : "");
+        return;
+    }
+    mb_jw_array(w);
+    for (uint32_t i = 0; i < content->count; i++) {
+        const mb_json *part = &content->children[i];
+        mb_jw_object(w);
+        if (!put_text(w, part) && !put_image(w, part) && !put_file(w, part)) {
+            mb_jw_kstr(w, "type", "raw");
+            mb_jw_kvalue_if(w, "raw", part);
+        }
+        mb_jw_end_object(w);
+    }
+    mb_jw_end_array(w);
+}
+
+// ---- an assistant's turn -------------------------------------------------------------------------------------------
+
+typedef struct turn {
+    const read_ask *ask;
+    mb_jw *out;
+    mb_buf text, calls, blocks;
+    mb_jw call, block;
+    bool open;
+    size_t written; // messages so far
+} turn;
+
+static void begin(turn *t) {
+    if (t->open) return;
+    mb_buf *bufs[] = {&t->text, &t->calls, &t->blocks};
+    for (size_t i = 0; i < MB_COUNT(bufs); i++) *bufs[i] = MB_BUF(1 << 26);
+    t->call = mb_jw_to(&t->calls);
+    t->block = mb_jw_to(&t->blocks);
+    mb_jw_array(&t->call);
+    mb_jw_array(&t->block);
+    t->open = true;
+}
+
+static void flush(turn *t) {
+    mb_jw *w = t->out;
+    if (!t->open) return;
+    mb_jw_end_array(&t->call);
+    mb_jw_end_array(&t->block);
+    mb_jw_object(w);
+    mb_jw_kstr(w, "role", "assistant");
+    mb_jw_key(w, "content");
+    mb_jw_strn(w, mb_buf_text(&t->text), t->text.len);
+    if (t->calls.len > 2) {
+        mb_jw_key(w, "tool_calls");
+        mb_jw_raw(w, mb_buf_text(&t->calls), t->calls.len);
+    }
+    mb_jw_key(w, "provider_data");
+    mb_jw_object(w);
+    mb_jw_kstr(w, "provider", t->ask->provider);
+    mb_jw_key(w, "fields");
+    mb_jw_object(w);
+    mb_jw_key(w, "blocks");
+    mb_jw_raw(w, mb_buf_text(&t->blocks), t->blocks.len);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    mb_buf_free(&t->text);
+    mb_buf_free(&t->calls);
+    mb_buf_free(&t->blocks);
+    t->open = false;
+    t->written++;
+}
+
+static void add_text(turn *t, const mb_json *item, const mb_json *part) {
+    static const char *const ITEM[] = {"role", "content", NULL}, *const PART[] = {"text", "refusal", NULL};
+    const mb_json *text =
+        part ? mb_json_get(part, is(part, "refusal") ? "refusal" : "text") : mb_json_get(item, "content");
+    size_t len = mb_json_is(text, MB_JSON_STRING) ? text->len : 0;
+    mb_jw *w = &t->block;
+    mb_buf_put(&t->text, len ? text->str : "", len);
+    mb_jw_object(w);
+    mb_jw_kint(w, "text", (int64_t)len);
+    bool with = open_others(w, "with", item, ITEM);
+    if (part && !with) {
+        mb_jw_key(w, "with");
+        mb_jw_object(w);
+    }
+    if (part && open_others(w, "part", part, PART)) mb_jw_end_object(w);
+    if (part || with) mb_jw_end_object(w);
+    mb_jw_end_object(w);
+}
+
+static void add_message(turn *t, const mb_json *item) {
+    const mb_json *content = mb_json_get(item, "content");
+    begin(t);
+    if (!mb_json_is(content, MB_JSON_ARRAY)) add_text(t, item, NULL);
+    for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count; i++)
+        add_text(t, item, &content->children[i]);
+}
+
+static void add_call(turn *t, const mb_json *item) {
+    static const char *const FUNCTION[] = {"type", "call_id", "name", "arguments", NULL};
+    static const char *const CUSTOM[] = {"call_id", "name", "input", NULL};
+    bool custom = is(item, "custom_tool_call");
+    mb_jw *w = &t->call;
+    begin(t);
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "id", mb_json_get(item, "call_id"));
+    mb_jw_key(w, "function");
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "name", mb_json_get(item, "name"));
+    mb_jw_kvalue_if(w, "arguments", mb_json_get(item, custom ? "input" : "arguments"));
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    w = &t->block;
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "call", mb_json_get(item, "call_id"));
+    if (open_others(w, "with", item, custom ? CUSTOM : FUNCTION)) mb_jw_end_object(w);
+    mb_jw_end_object(w);
+}
+
+static void add_raw(turn *t, const mb_json *item) {
+    begin(t);
+    mb_jw_object(&t->block);
+    mb_jw_kvalue_if(&t->block, "raw", item);
+    mb_jw_end_object(&t->block);
+}
+
+// ---- messages ------------------------------------------------------------------------------------------------------
+
+static void put_message(turn *t, const mb_json *item) {
+    mb_jw *w = t->out;
+    const char *role = mb_json_get_str(item, "role");
+    bool leads = t->written == 0 && strcmp(role, "system") == 0; // there it would be the instructions
+    flush(t);
+    mb_jw_object(w);
+    mb_jw_kstr(w, "role", leads ? "developer" : role);
+    put_content(w, mb_json_get(item, "content"));
+    mb_jw_end_object(w);
+    t->written++;
+}
+
+static void put_result(turn *t, const mb_json *item) {
+    mb_jw *w = t->out;
+    flush(t);
+    mb_jw_object(w);
+    mb_jw_kstr(w, "role", "tool");
+    mb_jw_kvalue_if(w, "tool_call_id", mb_json_get(item, "call_id"));
+    put_content(w, mb_json_get(item, "output"));
+    mb_jw_end_object(w);
+    t->written++;
+}
+
+static void put_item(turn *t, const mb_json *item) {
+    if (mb_json_str_is(mb_json_get(item, "role"), "assistant"))
+        add_message(t, item);
+    else if (mb_json_get_str(item, "role"))
+        put_message(t, item);
+    else if (is(item, "function_call") || is(item, "custom_tool_call"))
+        add_call(t, item);
+    else if (is(item, "function_call_output") || is(item, "custom_tool_call_output"))
+        put_result(t, item);
+    else
+        add_raw(t, item);
+}
+
+static bool read_messages(const read_ask *ask, mb_jw *out) {
+    const mb_json *input = mb_json_get(ask->body, "input"), *instructions = mb_json_get(ask->body, "instructions");
+    turn t = {.ask = ask, .out = out};
+    if (!mb_json_is(input, MB_JSON_ARRAY) && !mb_json_is(input, MB_JSON_STRING)) return false;
+    mb_jw_key(out, "messages");
+    mb_jw_array(out);
+    if (mb_json_is(instructions, MB_JSON_STRING)) {
+        mb_jw_object(out);
+        mb_jw_kstr(out, "role", "system");
+        mb_jw_kvalue_if(out, "content", instructions);
+        mb_jw_end_object(out);
+        t.written++;
+    }
+    if (input->type == MB_JSON_STRING) {
+        mb_jw_object(out);
+        mb_jw_kstr(out, "role", "user");
+        put_content(out, input);
+        mb_jw_end_object(out);
+    }
+    for (uint32_t i = 0; input->type == MB_JSON_ARRAY && i < input->count; i++) put_item(&t, &input->children[i]);
+    flush(&t);
+    mb_jw_end_array(out);
+    return true;
+}
+
+// ---- tools and parameters ------------------------------------------------------------------------------------------
+
+static void put_tool(mb_jw *w, const mb_json *tool) {
+    static const char *const KNOWN[] = {"type", "name", "description", "parameters", "strict", NULL};
+    mb_jw_object(w);
+    if (!is(tool, "function") || !has_only(tool, KNOWN) ||
+        !mb_json_is(mb_json_get(tool, "parameters"), MB_JSON_OBJECT)) {
+        mb_jw_kstr(w, "type", "raw");
+        mb_jw_kvalue_if(w, "raw", tool);
+    } else {
+        mb_jw_key(w, "function");
+        mb_jw_object(w);
+        for (size_t i = 1; KNOWN[i]; i++) read_copy(w, tool, KNOWN[i], KNOWN[i]);
+        mb_jw_end_object(w);
+    }
+    mb_jw_end_object(w);
+}
+
+static void read_tools(const read_ask *ask, mb_jw *out) {
+    const mb_json *tools = mb_json_get(ask->body, "tools");
+    if (!mb_json_is(tools, MB_JSON_ARRAY)) return;
+    mb_jw_key(out, "tools");
+    mb_jw_array(out);
+    for (uint32_t i = 0; i < tools->count; i++) put_tool(out, &tools->children[i]);
+    mb_jw_end_array(out);
+}
+
+static bool read_choice(const read_ask *ask, mb_jw *out) {
+    const mb_json *choice = mb_json_get(ask->body, "tool_choice");
+    if (mb_json_is(choice, MB_JSON_STRING)) {
+        read_copy(out, ask->body, "tool_choice", "tool_choice");
+        return true;
+    }
+    if (!is(choice, "function")) return false;
+    mb_jw_key(out, "tool_choice");
+    mb_jw_object(out);
+    mb_jw_key(out, "function");
+    mb_jw_object(out);
+    mb_jw_kvalue_if(out, "name", mb_json_get(choice, "name"));
+    mb_jw_end_object(out);
+    mb_jw_end_object(out);
+    return true;
+}
+
+static bool read_format(const read_ask *ask, mb_jw *out) {
+    static const char *const FORMAT[] = {"type", NULL};
+    const mb_json *text = mb_json_get(ask->body, "text"), *format = mb_json_get(text, "format");
+    if (!format || text->count != 1) return false;
+    mb_jw_key(out, "response_format");
+    mb_jw_object(out);
+    mb_jw_kvalue_if(out, "type", mb_json_get(format, "type"));
+    if (open_others(out, "json_schema", format, FORMAT)) mb_jw_end_object(out);
+    mb_jw_end_object(out);
+    return true;
+}
+
+static bool read_effort(const read_ask *ask, mb_jw *out) {
+    const mb_json *reasoning = mb_json_get(ask->body, "reasoning");
+    if (!mb_json_get_str(reasoning, "effort") || reasoning->count != 1) return false;
+    read_copy(out, reasoning, "effort", "thinking");
+    return true;
+}
+
+// What the writer asks for by itself.
+static bool is_usual_include(const mb_json *include) {
+    return mb_json_is(include, MB_JSON_ARRAY) && include->count == 1 &&
+           mb_json_str_is(&include->children[0], ENCRYPTED);
+}
+
+static bool read_chat(const read_ask *ask, mb_jw *out) {
+    static const char *const SAME[] = {"temperature", "top_p", "parallel_tool_calls"};
+    const char *known[32] = {"model", "input", "instructions", "stream", "tools", "max_output_tokens"};
+    size_t count = 6;
+    const mb_json *store = mb_json_get(ask->body, "store");
+    *ask->ret_stream = mb_json_bool(mb_json_get(ask->body, "stream"), false);
+    read_model(ask, mb_json_get_str(ask->body, "model"));
+    if (!read_messages(ask, out)) return false;
+    read_tools(ask, out);
+    read_copy(out, ask->body, "max_output_tokens", "max_tokens");
+    for (size_t i = 0; i < MB_COUNT(SAME); i++) {
+        read_copy(out, ask->body, SAME[i], SAME[i]);
+        known[count++] = SAME[i];
+    }
+    if (read_choice(ask, out)) known[count++] = "tool_choice";
+    if (read_format(ask, out)) known[count++] = "text";
+    if (read_effort(ask, out)) known[count++] = "reasoning";
+    if (is_usual_include(mb_json_get(ask->body, "include"))) known[count++] = "include";
+    if (mb_json_is(store, MB_JSON_BOOL) && !store->boolean) known[count++] = "store";
+    read_extra(out, ask->body, known);
+    return true;
+}
+
+static bool read_count(const read_ask *ask, mb_jw *out) {
+    static const char *const KNOWN[] = {"model", "input", "instructions", "tools", NULL};
+    read_model(ask, mb_json_get_str(ask->body, "model"));
+    if (!read_messages(ask, out)) return false;
+    read_tools(ask, out);
+    read_extra(out, ask->body, KNOWN);
+    return true;
+}
+
+const wire_reader READERS_RESPONSES[] = {
+    {"responses", read_chat, MB_ASK_CHAT},
+    {"count_tokens", read_count, MB_ASK_COUNT_TOKENS},
+    {0},
+};
