@@ -23,7 +23,6 @@ void mb_render_usage(mb_jw *w, const mb_usage *u, bool exact) {
     mb_jw_end_object(w);
 }
 
-// The provider's own figures for the whole answer; a stream that broke after its finish may lack them.
 int64_t mb_call_cost(const membrane_call *call) {
     const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
     if (!last || !call->has_turn) return -1;
@@ -33,6 +32,7 @@ int64_t mb_call_cost(const membrane_call *call) {
                          &call->turn.usage);
 }
 
+// The provider's own figures for the whole answer; a stream that broke after its finish may lack them.
 bool mb_usage_is_exact(const membrane_call *call) {
     return call->has_turn && call->turn.usage.input >= 0 &&
            (call->turn.usage.output >= 0 || call->kind == MB_ASK_EMBED);
