@@ -12,7 +12,7 @@
 
 extern const char mb_providers_json[]; // providers.json, made a C file by the build (embed_json.sed)
 
-typedef enum { TEXT, FLAG, LIST } field_type;
+typedef enum { TEXT, FLAG, NUMBER, LIST } field_type;
 
 typedef struct field {
     const char *key;
@@ -53,6 +53,7 @@ static const field FIELDS[] = {
     FIELD(TEXT, tokenize_key),
     FIELD(TEXT, embed_encoding),
     FIELD(TEXT, max_tokens_key),
+    FIELD(NUMBER, default_max_tokens),
     FIELD(TEXT, thinking_key),
     FIELD(TEXT, thinking_echo_key),
     FIELD(FLAG, include_usage),
@@ -103,6 +104,13 @@ static int unknown_key(const char *key, membrane_error **err) {
                    : mb_error_set(err, MEMBRANE_ECONFIG, "quirks.%s: unknown key", key);
 }
 
+static int set_number(int64_t *to, const mb_json *v, membrane_error **err) {
+    int64_t n = mb_json_int(v, -1);
+    if (n < 0) return mb_error_set(err, MEMBRANE_ECONFIG, "quirks.%s must be a whole number", v->key);
+    *to = n;
+    return 0;
+}
+
 static int set_field(mb_arena *arena, mb_quirks *q, const mb_json *v, membrane_error **err) {
     for (size_t i = 0; i < MB_COUNT(FIELDS); i++) {
         if (strcmp(FIELDS[i].key, v->key) != 0) continue;
@@ -110,6 +118,7 @@ static int set_field(mb_arena *arena, mb_quirks *q, const mb_json *v, membrane_e
         switch (FIELDS[i].type) {
         case TEXT: return set_text(arena, to, v, err);
         case FLAG: return set_flag(to, v, err);
+        case NUMBER: return set_number(to, v, err);
         case LIST: return set_list(arena, to, v, err);
         }
     }

@@ -30,6 +30,7 @@ typedef struct mb_quirks {
     const char *tokenize_key;   // the field of tokenize_path's request that takes the text
     const char *embed_encoding; // asked for and expected in base64: "base64" (floats), "base64_int8"; NULL: not said
     const char *max_tokens_key; // "max_tokens", "max_completion_tokens"
+    int64_t default_max_tokens; // said where the request says none, on wires that insist on it
     const char *thinking_key; // how thinking is asked for: "reasoning_effort", "reasoning", "thinking", … (write.c);
                               // NULL: cannot
     const char *thinking_echo_key; // the message field in which thinking goes back; NULL: it is left out

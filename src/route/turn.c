@@ -156,7 +156,7 @@ static int check_cut(mb_turn *turn) {
     mb_tool_call *last = &turn->calls[turn->call_count - 1];
     int whole = is_whole_object(&last->arguments);
     if (whole < 0) return whole;
-    last->whole = whole;
+    last->whole &= whole; // an adapter may know that a call which looks whole was cut
     return 0;
 }
 

@@ -58,6 +58,8 @@ static const struct {
     {"embeddings", "*", "openai", MB_ASK_EMBED},      {"models", "*", "openai", MB_ASK_MODELS},
     {"ollama.chat", "*", "ollama", MB_ASK_CHAT},      {"ollama.generate", "*", "ollama", MB_ASK_COMPLETION},
     {"ollama.embed", "*", "ollama", MB_ASK_EMBED},
+    {"messages", "*", "anthropic", MB_ASK_CHAT},
+    {"count_tokens", "*/messages/count_tokens*", "anthropic", MB_ASK_COUNT_TOKENS},
     {"rerank", "*/v1/rerank", "openai", MB_ASK_RERANK},
     {"responses", "*", "openai-responses", MB_ASK_CHAT},
     {"count_tokens", "*/responses/input_tokens", "openai-responses", MB_ASK_COUNT_TOKENS},

@@ -26,7 +26,7 @@ START_TEST(every_kind_loads_and_has_an_adapter) {
         ck_assert_str_eq(q->kind, kinds[count]);
         bool builtin = strcmp(q->wire, "builtin") == 0;
         ck_assert(builtin || mb_adapter_find(q->wire));
-        ck_assert(builtin || (q->chat_path && q->models_path && q->auth_header));
+        ck_assert(builtin || (q->chat_path && q->auth_header));
         ck_assert(!q->key_needed || q->key_env);
         size_t len = q->base_url ? strlen(q->base_url) : 0;
         ck_assert(len == 0 || q->base_url[len - 1] != '/');

@@ -27,6 +27,8 @@ static const allowed_difference ALLOWED[] = {
     {ADDED, "chat.completions", "mistral", "tools.*.type", "left out by a client; the documentation has it"},
     {BLANK, "chat.completions", "*", "tools", "no tools"},
     {ADDED, "embeddings", "*", "encoding_format", "vectors are asked for in base64 where the server can"},
+    // anthropic
+    {BLANK, "messages", "*", "stream", "asked for only where it is wanted: no stream is the default"},
     // ollama
     {ADDED, "ollama.*", "*", "truncate", "a prompt that does not fit is refused, never cut without a word"},
     {ADDED, "ollama.generate", "*", "raw", "a completion has no chat template, unless told otherwise"},

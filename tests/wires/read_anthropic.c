@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: MIT
+// Requests of the Messages API, and of its count of tokens.
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "read.h"
+
+static bool is(const mb_json *v, const char *type) { return mb_json_str_is(mb_json_get(v, "type"), type); }
+
+// Whether the object has no members but these.
+static bool has_only(const mb_json *object, const char *const *known) {
+    if (!mb_json_is(object, MB_JSON_OBJECT)) return false;
+    for (uint32_t i = 0; i < object->count; i++) {
+        bool found = false;
+        for (const char *const *k = known; *k; k++) found |= strcmp(*k, object->children[i].key) == 0;
+        if (!found) return false;
+    }
+    return true;
+}
+#define HAS_ONLY(object, ...) has_only(object, (const char *const[]){__VA_ARGS__, NULL})
+
+// All members but the known ones as an object under name; nothing if there are none.
+static void put_others(mb_jw *w, const char *name, const mb_json *object, const char *const *known) {
+    bool open = false;
+    for (uint32_t i = 0; i < object->count; i++) {
+        bool skip = false;
+        for (const char *const *k = known; *k; k++) skip |= strcmp(*k, object->children[i].key) == 0;
+        if (skip) continue;
+        if (!open) {
+            mb_jw_key(w, name);
+            mb_jw_object(w);
+        }
+        open = true;
+        mb_jw_key(w, object->children[i].key);
+        mb_jw_value(w, &object->children[i]);
+    }
+    if (open) mb_jw_end_object(w);
+}
+
+// ---- parts ---------------------------------------------------------------------------------------------------------
+
+static bool is_mark(const mb_json *mark) {
+    return !mark || (is(mark, "ephemeral") && HAS_ONLY(mark, "type", "ttl") &&
+                     (!mb_json_get(mark, "ttl") || mb_json_get_str(mark, "ttl")));
+}
+
+static void put_mark(mb_jw *w, const mb_json *mark) {
+    if (!mark) return;
+    mb_jw_key(w, "cache");
+    if (mark->count == 1) {
+        mb_jw_bool(w, true);
+        return;
+    }
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "ttl", mb_json_get(mark, "ttl"));
+    mb_jw_end_object(w);
+}
+
+static bool put_image(mb_jw *w, const mb_json *source) {
+    if (is(source, "base64")) {
+        mb_jw_kstr(w, "type", "image");
+        mb_jw_kvalue_if(w, "data", mb_json_get(source, "data"));
+        mb_jw_kvalue_if(w, "media_type", mb_json_get(source, "media_type"));
+    } else {
+        mb_jw_kstr(w, "type", "image_url");
+        mb_jw_key(w, "image_url");
+        mb_jw_object(w);
+        mb_jw_kvalue_if(w, "url", mb_json_get(source, "url"));
+        mb_jw_end_object(w);
+    }
+    return true;
+}
+
+static void put_document(mb_jw *w, const mb_json *part) {
+    const mb_json *source = mb_json_get(part, "source"), *data = mb_json_get(source, "data");
+    mb_jw_kstr(w, "type", "document");
+    mb_jw_kvalue_if(w, "name", mb_json_get(part, "title"));
+    if (is(source, "text")) {
+        mb_jw_kvalue_if(w, "text", data);
+    } else if (is(source, "base64")) {
+        mb_jw_kvalue_if(w, "data", data);
+        mb_jw_kstr(w, "media_type", "application/pdf");
+    } else {
+        mb_jw_kvalue_if(w, "url", mb_json_get(source, "url"));
+    }
+}
+
+static bool is_known_source(const mb_json *source, const char *media) {
+    const char *type = mb_json_get_str(source, "media_type");
+    if (is(source, "url")) return HAS_ONLY(source, "type", "url") && mb_json_get_str(source, "url");
+    if (!HAS_ONLY(source, "type", "media_type", "data") || !mb_json_get_str(source, "data") || !type) return false;
+    return is(source, "base64") ? strncmp(type, media, strlen(media)) == 0
+                                : is(source, "text") && strcmp(type, "text/plain") == 0;
+}
+
+static bool is_known_part(const mb_json *part) {
+    const mb_json *source = mb_json_get(part, "source");
+    if (!is_mark(mb_json_get(part, "cache_control"))) return false;
+    if (is(part, "text"))
+        return HAS_ONLY(part, "type", "text", "cache_control") && mb_json_get_str(part, "text") &&
+               *mb_json_get_str(part, "text");
+    if (is(part, "image"))
+        return HAS_ONLY(part, "type", "source", "cache_control") && is_known_source(source, "image/") &&
+               !is(source, "text");
+    return is(part, "document") && HAS_ONLY(part, "type", "source", "title", "cache_control") &&
+           is_known_source(source, "application/pdf") && (!is(source, "text") || mb_json_get_str(part, "title"));
+}
+
+static void put_part(mb_jw *w, const mb_json *part) {
+    mb_jw_object(w);
+    if (!is_known_part(part)) {
+        mb_jw_kstr(w, "type", "raw");
+        mb_jw_key(w, "raw");
+        mb_jw_value(w, part);
+    } else {
+        if (is(part, "text")) {
+            mb_jw_kstr(w, "type", "text");
+            mb_jw_kvalue_if(w, "text", mb_json_get(part, "text"));
+        } else if (is(part, "image")) {
+            put_image(w, mb_json_get(part, "source"));
+        } else {
+            put_document(w, part);
+        }
+        put_mark(w, mb_json_get(part, "cache_control"));
+    }
+    mb_jw_end_object(w);
+}
+
+static void put_content(mb_jw *w, const mb_json *content) {
+    mb_jw_key(w, "content");
+    if (!mb_json_is(content, MB_JSON_ARRAY)) {
+        mb_jw_str(w, mb_json_str(content) ? mb_json_str(content) : "");
+        return;
+    }
+    mb_jw_array(w);
+    for (uint32_t i = 0; i < content->count; i++)
+        if (!is(&content->children[i], "tool_result")) put_part(w, &content->children[i]);
+    mb_jw_end_array(w);
+}
+
+// ---- messages ------------------------------------------------------------------------------------------------------
+
+static void begin_message(mb_jw *w, const char *role) {
+    mb_jw_object(w);
+    mb_jw_kstr(w, "role", role);
+}
+
+static void put_result(mb_jw *w, const read_ask *ask, const mb_json *block) {
+    static const char *const KNOWN[] = {"type", "tool_use_id", "content", NULL};
+    begin_message(w, "tool");
+    mb_jw_kvalue_if(w, "tool_call_id", mb_json_get(block, "tool_use_id"));
+    put_content(w, mb_json_get(block, "content"));
+    mb_jw_key(w, "provider_data");
+    mb_jw_object(w);
+    mb_jw_kstr(w, "provider", ask->provider);
+    mb_jw_key(w, "fields");
+    mb_jw_object(w);
+    put_others(w, "message", block, KNOWN);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+}
+
+static void put_user(mb_jw *w, const read_ask *ask, const mb_json *content) {
+    uint32_t results = 0;
+    for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count; i++) {
+        if (!is(&content->children[i], "tool_result")) continue;
+        put_result(w, ask, &content->children[i]);
+        results++;
+    }
+    if (results && results == content->count) return;
+    begin_message(w, "user");
+    put_content(w, content);
+    mb_jw_end_object(w);
+}
+
+static void put_call(mb_jw *w, const mb_json *block) {
+    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
+    mb_jw args = mb_jw_to(&text);
+    mb_jw_value(&args, mb_json_get(block, "input"));
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "id", mb_json_get(block, "id"));
+    mb_jw_kstr(w, "type", "function");
+    mb_jw_key(w, "function");
+    mb_jw_object(w);
+    mb_jw_kvalue_if(w, "name", mb_json_get(block, "name"));
+    mb_jw_key(w, "arguments");
+    mb_jw_strn(w, mb_buf_text(&text), text.len);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    mb_buf_free(&text);
+}
+
+// One block of an assistant's message as route/echo.h keeps it.
+static void put_echo(mb_jw *w, const mb_json *block) {
+    static const char *const TEXT[] = {"type", "text", NULL}, *const CALL[] = {"type", "id", "name", "input", NULL};
+    mb_jw_object(w);
+    if (is(block, "text")) {
+        mb_jw_kint(w, "text", (int64_t)mb_json_get(block, "text")->len);
+        put_others(w, "with", block, TEXT);
+    } else if (is(block, "tool_use")) {
+        mb_jw_kvalue_if(w, "call", mb_json_get(block, "id"));
+        put_others(w, "with", block, CALL);
+    } else {
+        mb_jw_key(w, "raw");
+        mb_jw_value(w, block);
+    }
+    mb_jw_end_object(w);
+}
+
+static void put_blocks(mb_jw *w, const read_ask *ask, const mb_json *content) {
+    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
+    for (uint32_t i = 0; i < content->count; i++) {
+        const mb_json *t = is(&content->children[i], "text") ? mb_json_get(&content->children[i], "text") : NULL;
+        if (t) mb_buf_put(&text, t->str, t->len);
+    }
+    mb_jw_key(w, "content");
+    mb_jw_strn(w, mb_buf_text(&text), text.len);
+    mb_buf_free(&text);
+    mb_jw_key(w, "provider_data");
+    mb_jw_object(w);
+    mb_jw_kstr(w, "provider", ask->provider);
+    mb_jw_key(w, "fields");
+    mb_jw_object(w);
+    mb_jw_key(w, "blocks");
+    mb_jw_array(w);
+    for (uint32_t i = 0; i < content->count; i++) put_echo(w, &content->children[i]);
+    mb_jw_end_array(w);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+}
+
+// Texts, then calls, with nothing besides: what any wire can say.
+static bool is_canonical(const mb_json *content) {
+    bool calls = false;
+    for (uint32_t i = 0; i < content->count; i++) {
+        const mb_json *b = &content->children[i];
+        bool is_call = is(b, "tool_use") && HAS_ONLY(b, "type", "id", "name", "input");
+        if (!is_call && (calls || !is(b, "text") || !is_known_part(b))) return false;
+        calls |= is_call;
+    }
+    return true;
+}
+
+static void put_assistant(mb_jw *w, const read_ask *ask, const mb_json *content) {
+    begin_message(w, "assistant");
+    if (!mb_json_is(content, MB_JSON_ARRAY)) {
+        put_content(w, content);
+    } else if (is_canonical(content)) {
+        mb_jw_key(w, "content");
+        mb_jw_array(w);
+        for (uint32_t i = 0; i < content->count; i++)
+            if (is(&content->children[i], "text")) put_part(w, &content->children[i]);
+        mb_jw_end_array(w);
+    } else {
+        put_blocks(w, ask, content);
+    }
+    mb_jw_key(w, "tool_calls");
+    mb_jw_array(w);
+    for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count; i++)
+        if (is(&content->children[i], "tool_use")) put_call(w, &content->children[i]);
+    mb_jw_end_array(w);
+    mb_jw_end_object(w);
+}
+
+static void read_messages(const read_ask *ask, mb_jw *out) {
+    const mb_json *messages = mb_json_get(ask->body, "messages"), *system = mb_json_get(ask->body, "system");
+    mb_jw_key(out, "messages");
+    mb_jw_array(out);
+    if (system) {
+        begin_message(out, "system");
+        put_content(out, system);
+        mb_jw_end_object(out);
+    }
+    for (uint32_t i = 0; i < messages->count; i++) {
+        const mb_json *content = mb_json_get(&messages->children[i], "content");
+        if (mb_json_str_is(mb_json_get(&messages->children[i], "role"), "assistant"))
+            put_assistant(out, ask, content);
+        else
+            put_user(out, ask, content);
+    }
+    mb_jw_end_array(out);
+}
+
+// ---- tools ---------------------------------------------------------------------------------------------------------
+
+static bool is_plain_tool(const mb_json *tool) {
+    const mb_json *description = mb_json_get(tool, "description"), *strict = mb_json_get(tool, "strict");
+    return HAS_ONLY(tool, "name", "description", "input_schema", "strict", "cache_control") &&
+           mb_json_get_str(tool, "name") && (!description || description->type == MB_JSON_STRING) &&
+           (!strict || strict->type == MB_JSON_BOOL) && mb_json_get(mb_json_get(tool, "input_schema"), "type") &&
+           is_mark(mb_json_get(tool, "cache_control"));
+}
+
+static void put_tool(mb_jw *w, const mb_json *tool) {
+    mb_jw_object(w);
+    if (is_plain_tool(tool)) {
+        mb_jw_kstr(w, "type", "function");
+        mb_jw_key(w, "function");
+        mb_jw_object(w);
+        mb_jw_kvalue_if(w, "name", mb_json_get(tool, "name"));
+        mb_jw_kvalue_if(w, "description", mb_json_get(tool, "description"));
+        mb_jw_kvalue_if(w, "parameters", mb_json_get(tool, "input_schema"));
+        mb_jw_kvalue_if(w, "strict", mb_json_get(tool, "strict"));
+        mb_jw_end_object(w);
+        put_mark(w, mb_json_get(tool, "cache_control"));
+    } else {
+        mb_jw_kstr(w, "type", "raw");
+        mb_jw_kvalue_if(w, "raw", tool);
+    }
+    mb_jw_end_object(w);
+}
+
+static bool read_tools(mb_jw *out, const mb_json *tools) {
+    if (!mb_json_is(tools, MB_JSON_ARRAY)) return false;
+    mb_jw_key(out, "tools");
+    mb_jw_array(out);
+    for (uint32_t i = 0; i < tools->count; i++) put_tool(out, &tools->children[i]);
+    mb_jw_end_array(out);
+    return true;
+}
+
+static bool read_choice(mb_jw *out, const mb_json *choice) {
+    static const char *const WORDS[][2] = {{"auto", "auto"}, {"any", "required"}, {"none", "none"}};
+    const mb_json *alone = mb_json_get(choice, "disable_parallel_tool_use");
+    bool is_tool = is(choice, "tool");
+    const char *word = NULL;
+    for (size_t i = 0; i < MB_COUNT(WORDS); i++)
+        if (is(choice, WORDS[i][0])) word = WORDS[i][1];
+    if (!HAS_ONLY(choice, "type", "name", "disable_parallel_tool_use") || (!word && !is_tool)) return false;
+    if (is_tool) {
+        mb_jw_key(out, "tool_choice");
+        mb_jw_object(out);
+        mb_jw_kstr(out, "type", "function");
+        mb_jw_key(out, "function");
+        mb_jw_object(out);
+        mb_jw_kvalue_if(out, "name", mb_json_get(choice, "name"));
+        mb_jw_end_object(out);
+        mb_jw_end_object(out);
+    } else {
+        mb_jw_kstr(out, "tool_choice", word);
+    }
+    if (alone) mb_jw_kbool(out, "parallel_tool_calls", !mb_json_bool(alone, false));
+    return true;
+}
+
+// ---- the request ---------------------------------------------------------------------------------------------------
+
+static bool read_thinking(mb_jw *out, const mb_json *v) {
+    int64_t budget = mb_json_int(mb_json_get(v, "budget_tokens"), 0);
+    if (is(v, "disabled") && v->count == 1) {
+        mb_jw_kbool(out, "thinking", false);
+        return true;
+    }
+    if (!is(v, "enabled") || v->count != 2 || budget < 1024) return false;
+    mb_jw_key(out, "thinking");
+    mb_jw_object(out);
+    mb_jw_kint(out, "budget_tokens", budget);
+    mb_jw_end_object(out);
+    return true;
+}
+
+static bool read_format(mb_jw *out, const mb_json *config) {
+    const mb_json *format = mb_json_get(config, "format"), *schema = mb_json_get(format, "schema");
+    if (!HAS_ONLY(config, "format") || !is(format, "json_schema") || !HAS_ONLY(format, "type", "schema")) return false;
+    mb_jw_key(out, "response_format");
+    mb_jw_object(out);
+    mb_jw_kstr(out, "type", "json_schema");
+    mb_jw_key(out, "json_schema");
+    mb_jw_object(out);
+    mb_jw_kvalue_if(out, "schema", schema);
+    mb_jw_end_object(out);
+    mb_jw_end_object(out);
+    return true;
+}
+
+static bool is_share(const mb_json *v) { return mb_json_double(v, -1) >= 0 && mb_json_double(v, -1) <= 1; }
+
+static bool read(const read_ask *ask, mb_jw *out) {
+    const mb_json *body = ask->body, *stop = mb_json_get(body, "stop_sequences");
+    const char *known[32] = {"model", "messages", "system", "stream", "anthropic_version"};
+    size_t n = 5;
+    bool chat = ask->kind == MB_ASK_CHAT;
+    if (!mb_json_is(mb_json_get(body, "messages"), MB_JSON_ARRAY)) return false;
+    *ask->ret_stream = mb_json_bool(mb_json_get(body, "stream"), false);
+    read_model(ask, mb_json_get_str(body, "model"));
+    read_messages(ask, out);
+    if (read_tools(out, mb_json_get(body, "tools"))) known[n++] = "tools";
+    if (chat && read_choice(out, mb_json_get(body, "tool_choice"))) known[n++] = "tool_choice";
+    if (chat && read_thinking(out, mb_json_get(body, "thinking"))) known[n++] = "thinking";
+    if (chat && read_format(out, mb_json_get(body, "output_config"))) known[n++] = "output_config";
+    const char *const shares[] = {"temperature", "top_p"};
+    for (size_t i = 0; i < MB_COUNT(shares); i++) {
+        if (!chat || !is_share(mb_json_get(body, shares[i]))) continue;
+        read_copy(out, body, shares[i], shares[i]);
+        known[n++] = shares[i];
+    }
+    if (chat && mb_json_int(mb_json_get(body, "max_tokens"), 0) > 0) {
+        read_copy(out, body, "max_tokens", "max_tokens");
+        known[n++] = "max_tokens";
+    }
+    if (chat && mb_json_is(stop, MB_JSON_ARRAY) && stop->count) {
+        read_copy(out, body, "stop_sequences", "stop");
+        known[n++] = "stop_sequences";
+    }
+    read_extra(out, body, known);
+    return true;
+}
+
+const wire_reader READERS_ANTHROPIC[] = {
+    {"messages", read, MB_ASK_CHAT},
+    {"count_tokens", read, MB_ASK_COUNT_TOKENS},
+    {0},
+};
