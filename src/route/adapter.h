@@ -76,6 +76,7 @@ typedef struct mb_adapter {
 
 extern const mb_adapter mb_adapter_openai;
 extern const mb_adapter mb_adapter_ollama;
+extern const mb_adapter mb_adapter_gemini;
 extern const mb_adapter mb_adapter_anthropic;
 extern const mb_adapter mb_adapter_responses;
 

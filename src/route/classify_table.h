@@ -67,6 +67,7 @@ static const mb_phrase_row PHRASE_ROWS[] = {
      MEMBRANE_ECONTEXT},                                             // e/ollama/chat_long_truncate_false
     {"*maximum context length*", NULL, 200, 599, MEMBRANE_ECONTEXT}, // e/llama-cpp-python/v1_chat_too_long, doc vLLM
     {"*tokens) is too large to process*", NULL, 400, 599, MEMBRANE_ECONTEXT}, // e/llama-server/embed_long (500)
+    {"*exceeds the maximum number of tokens allowed*", NULL, 200, 499, MEMBRANE_ECONTEXT}, // c/vertexai 400
     {"*maximum prompt length*", NULL, 400, 499, MEMBRANE_ECONTEXT},           // doc xAI
     {"*reduce the length of the*", NULL, 400, 499, MEMBRANE_ECONTEXT},        // doc OpenAI, Groq
     {"*prompt is too long*", NULL, 400, 499, MEMBRANE_ECONTEXT},              // doc Anthropic and gateways to it

@@ -16,15 +16,29 @@ static bool is_plain(const char *text, size_t len) {
     return plain;
 }
 
+// The string that the member holds, from behind its quote; NULL: no member of that name with a string is there, or more
+// than one. Some write a space behind the colon.
+static const char *only_string(const char *chunk, size_t len, const char *member, size_t member_len) {
+    const char *found = NULL, *end = chunk + len;
+    for (const char *at = chunk; (at = find(at, (size_t)(end - at), member, member_len)) != NULL;) {
+        const bool is_escaped = at == chunk || at[-1] == '\\';
+        at += member_len;
+        const char *value = at + (at < end && *at == ' ');
+        if (value == end || *value != '"') continue;
+        if (is_escaped || found) return NULL;
+        found = value + 1;
+    }
+    return found;
+}
+
 void mb_repeat_learn(mb_repeat *r, const char *chunk, size_t len, const char *key, const char *text, size_t text_len) {
     char member[64];
     r->head = 0;
-    int n = snprintf(member, sizeof member, "\"%s\":\"", key);
-    const char *at = find(chunk, len, member, (size_t)n);
-    if (!at || at == chunk || at[-1] == '\\') return;
-    const char *value = at + n, *end = chunk + len;
-    if ((size_t)(end - value) <= text_len || memcmp(value, text, text_len) != 0 || value[text_len] != '"') return;
-    if (!is_plain(text, text_len) || find(value, (size_t)(end - value), member, (size_t)n)) return;
+    int n = snprintf(member, sizeof member, "\"%s\":", key);
+    const char *value = only_string(chunk, len, member, (size_t)n), *end = chunk + len;
+    if (!value || (size_t)(end - value) <= text_len || memcmp(value, text, text_len) != 0 || value[text_len] != '"')
+        return;
+    if (!is_plain(text, text_len)) return;
     size_t head = (size_t)(value - chunk), tail = len - head - text_len;
     if (head + tail > sizeof r->bytes) return;
     memcpy(r->bytes, chunk, head);

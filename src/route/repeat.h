@@ -17,7 +17,7 @@ typedef struct mb_repeat {
 } mb_repeat;
 
 // The chunk (valid JSON) held the member "key":"text" and nothing else of interest. Remembered only if that member
-// stands there once, and written without escapes.
+// stands there once, and written without escapes (a space behind the colon is known).
 void mb_repeat_learn(mb_repeat *r, const char *chunk, size_t len, const char *key, const char *text, size_t text_len);
 // The piece of text inside the chunk, if it differs from the remembered one there only. chunk is valid UTF-8.
 bool mb_repeat_match(const mb_repeat *r, const char *chunk, size_t len, const char **ret_text, size_t *ret_len);

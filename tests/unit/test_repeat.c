@@ -53,10 +53,13 @@ END_TEST
 START_TEST(only_a_member_that_stands_there_once_is_learnt) {
     ck_assert_uint_eq(learnt("{\"content\":\"one\",\"more\":{\"content\":\"one\"}}", "one").head, 0);
     ck_assert_uint_eq(learnt("{\"a\\\"content\":\"one\"}", "one").head, 0);
-    ck_assert_uint_eq(learnt("{\"content\": \"one\"}", "one").head, 0);
+    ck_assert_uint_eq(learnt("{\"content\":\"one\",\"more\":{\"content\": \"one\"}}", "one").head, 0);
+    ck_assert_uint_eq(learnt("{\"content\":  \"one\"}", "one").head, 0);
     ck_assert_uint_eq(learnt("{\"content\":\"one two\"}", "one").head, 0);
     ck_assert_uint_eq(learnt("{\"content\":\"a\\u0062\"}", "ab").head, 0);
     ck_assert_uint_eq(learnt("{\"content\":\"one\"}", "one").head, 12);
+    ck_assert_uint_eq(learnt("{\"content\": \"one\"}", "one").head, 13);
+    ck_assert_uint_eq(learnt("{\"content\":null,\"more\":{\"content\":\"one\"}}", "one").head, 35);
 }
 END_TEST
 
