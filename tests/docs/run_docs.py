@@ -24,7 +24,7 @@ BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.S | re.M)
 
 
 def pages():
-    guide = sorted((SOURCE / "docs/guide").glob("*.md"))
+    guide = sorted((SOURCE / "docs/guide").rglob("*.md"))
     return [p for p in [SOURCE / "README.md", *guide] if p.name != "cli.md" and ONLY in str(p)]
 
 
