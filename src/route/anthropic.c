@@ -184,7 +184,8 @@ static int finish_turn(mb_decode *d) {
     int status = close_block(d);
     if (status == 0 && !m->is_whole) status = fill_arguments(turn);
     // A body shows the input of a call that was cut as an object that looks whole.
-    if (m->is_last_call && turn->finish == MB_FINISH_LENGTH) turn->calls[turn->call_count - 1].whole = false;
+    if (m->is_whole && m->is_last_call && turn->finish == MB_FINISH_LENGTH)
+        turn->calls[turn->call_count - 1].whole = false;
     if (status == 0) status = map_names(d);
     if (status == 0) status = mb_turn_end(turn);
     if (status == 0 && turn->finish_raw && strcmp(turn->finish_raw, "pause_turn") == 0)

@@ -48,6 +48,10 @@ static const mb_code_row CODE_ROWS[] = {
     {"unsupported_value", 400, 499, MEMBRANE_EUNSUPPORTED},                   // doc OpenAI
     {"not_supported_error", 400, 599, MEMBRANE_EUNSUPPORTED},                 // e/llama-server/v1_embeddings_off (501)
     {"overloaded_error", 200, 599, MEMBRANE_EOVERLOADED},                     // doc Anthropic and its imitators
+    {"api_error", 200, 200, MEMBRANE_ESERVER},                                // doc Anthropic, in a stream
+    {"timeout_error", 200, 200, MEMBRANE_ETIMEOUT},                           // doc Anthropic, in a stream
+    {"billing_error", 200, 499, MEMBRANE_EFUNDS},                             // doc Anthropic
+    {"not_found_error", 200, 499, MEMBRANE_EMODEL},                           // c/anthropic 404
     {"service_tier_capacity_exceeded", 200, 599, MEMBRANE_EOVERLOADED},       // doc Mistral (429), Groq (498)
     {"resource_exhausted", 200, 499, MEMBRANE_ERATE},                         // doc Google
 };
@@ -74,6 +78,9 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*prompt contains * tokens*too large for model*", NULL, 400, 499, MEMBRANE_ECONTEXT}, // doc Mistral
     {"*context window*exceed*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc several
     {"*exceed*context window*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc several
+    {"*exceed context limit*", NULL, 400, 499, MEMBRANE_ECONTEXT},                         // doc Anthropic
+    {"*reached your specified*usage limits*", NULL, 400, 499, MEMBRANE_EFUNDS},            // doc Anthropic
+    {"*blocked by content filtering policy*", NULL, 200, 499, MEMBRANE_ECONTENT},          // doc Anthropic
     {"*credit balance is too low*", NULL, 400, 499, MEMBRANE_EFUNDS},                      // doc Anthropic
     {"*insufficient balance*", NULL, 400, 499, MEMBRANE_EFUNDS},                           // doc DeepSeek, Moonshot
     {"*exceeded your current quota*billing*", NULL, 400, 499, MEMBRANE_EFUNDS},            // doc OpenAI (429)

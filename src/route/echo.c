@@ -108,10 +108,38 @@ static void put_block(mb_jw *w, const mb_turn *turn, const block *b) {
     mb_jw_end_object(w);
 }
 
+// How deep JSON text nests; it is valid.
+static size_t depth_of(const char *text, size_t len) {
+    size_t depth = 0, deepest = 0;
+    bool in_string = false;
+    for (const char *p = text, *end = text + len; p < end; p++) {
+        if (in_string && *p == '\\')
+            p++;
+        else if (*p == '"')
+            in_string = !in_string;
+        else if (!in_string && (*p == '{' || *p == '['))
+            deepest = ++depth > deepest ? depth : deepest;
+        else if (!in_string && (*p == '}' || *p == ']'))
+            depth--;
+    }
+    return deepest;
+}
+
+// What nests so deep that no request could hold it is not kept.
+static void drop_too_deep(mb_turn *turn, size_t from) {
+    enum { AROUND = 8 }; // "messages", the message, provider_data, "fields" …
+    if (depth_of(mb_buf_text(&turn->provider_data) + from, turn->provider_data.len - from) + AROUND <=
+        MB_LIMIT_JSON_DEPTH)
+        return;
+    mb_buf_cut(&turn->provider_data, from);
+    mb_turn_warn(turn, "the answer's blocks nest too deep to be sent back as they came");
+}
+
 int mb_echo_write(mb_decode *d) {
     list *all = (list *)(intptr_t)d->state[3];
     mb_turn *turn = d->turn;
     if (!all || is_canonical(all)) return 0;
+    size_t from = turn->provider_data.len;
     mb_jw w = mb_jw_to(&turn->provider_data);
     mb_jw_key(&w, "blocks");
     mb_jw_array(&w);
@@ -119,7 +147,10 @@ int mb_echo_write(mb_decode *d) {
         if (b->type != CALL || (b->number < turn->call_count && turn->calls[b->number].id)) put_block(&w, turn, b);
     mb_jw_end_array(&w);
     all->first = all->last = NULL;
-    if (mb_buf_ok(&turn->provider_data)) return 0;
+    if (mb_buf_ok(&turn->provider_data)) {
+        drop_too_deep(turn, from);
+        return 0;
+    }
     return turn->provider_data.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
 }
 
