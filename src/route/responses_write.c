@@ -13,6 +13,8 @@
 
 #define ENCRYPTED "reasoning.encrypted_content"
 
+static const char NO_PARAMETERS[] = "{\"type\":\"object\",\"properties\":{}}";
+
 typedef struct writer {
     const mb_ask *ask;
     mb_jw w;
@@ -357,7 +359,7 @@ static void put_tool(writer *o, const mb_json *tool) {
     if (parameters)
         mb_jw_value(w, parameters);
     else
-        mb_jw_raw(w, "{\"type\":\"object\",\"properties\":{}}", 34);
+        mb_jw_raw(w, NO_PARAMETERS, sizeof NO_PARAMETERS - 1);
     mb_jw_kbool(w, "strict", mb_json_bool(mb_json_get(function, "strict"), false)); // unsaid, it would be true
     mb_jw_end_object(w);
 }

@@ -54,6 +54,24 @@ START_TEST(the_kind_wins_over_its_wire_and_the_overrides_over_both) {
 }
 END_TEST
 
+START_TEST(another_wire_brings_its_own_defaults) {
+    mb_arena arena = {0};
+    const mb_quirks *q = NULL;
+    ck_assert_int_eq(load(&arena, "deepseek", "{\"wire\":\"openai-responses\"}", &q, NULL), 0);
+    ck_assert_str_eq(q->base_url, "https://api.deepseek.com/v1"); // of the server
+    ck_assert_str_eq(q->key_env, "DEEPSEEK_API_KEY");
+    ck_assert_str_eq(q->chat_path, "/responses"); // of the wire
+    ck_assert_str_eq(q->thinking_key, "reasoning");
+    ck_assert_ptr_null(q->max_tokens_key);
+    ck_assert_str_eq(q->unsupported[0], "stop");
+    ck_assert_ptr_null(q->drop[0]);
+    ck_assert_int_eq(load(&arena, "azure", "{\"wire\":\"openai-responses\",\"chat_path\":\"/r\"}", &q, NULL), 0);
+    ck_assert_str_eq(q->auth_header, "api-key");
+    ck_assert_str_eq(q->chat_path, "/r");
+    mb_arena_free(&arena);
+}
+END_TEST
+
 START_TEST(wrong_words_are_named) {
     static const struct {
         const char *kind, *overrides, *says;
@@ -96,6 +114,7 @@ END_TEST
 static void tests(TCase *tc) {
     tcase_add_test(tc, every_kind_loads_and_has_an_adapter);
     tcase_add_test(tc, the_kind_wins_over_its_wire_and_the_overrides_over_both);
+    tcase_add_test(tc, another_wire_brings_its_own_defaults);
     tcase_add_test(tc, wrong_words_are_named);
     tcase_add_test(tc, every_allocation_may_fail);
 }
