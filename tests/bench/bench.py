@@ -69,6 +69,17 @@ def decode_rows():
             single("… handed over and read too", "1/s", [r["delivered_s"] for r in runs], "")]
 
 
+def wire_rows():
+    """A table of its own: a request of 100 messages and 40 tools built, an answer parsed, a stream decoded, for each wire."""
+    print(f"\n{'wire':18} {'build us':>9} {'MB/s':>6} {'parse us':>9} {'MB/s':>6} {'events/s':>12}   target: events/s >= 1,000,000")
+    seen = []
+    for line in on(CLIENT, f"{BENCH}/wires").splitlines():
+        r = json.loads(line)
+        seen.append(r)
+        print(f"{r['wire']:18} {r['build_us']:>9.1f} {r['build_mb_s']:>6.0f} {r['parse_us']:>9.2f} {r['parse_mb_s']:>6.0f} {r['events_s']:>12,.0f}", flush=True)
+    return seen
+
+
 def start_rows():
     program, times = os.path.join(args.build, "examples", "membrane", "membrane"), []
     for _ in range(20):
@@ -119,7 +130,8 @@ def main():
     for row in (decode_rows() + start_rows()) if not args.only else []:
         table.append(row)
         show(row)
-    text = json.dumps({"processors": len(CPUS), "rounds": args.rounds, "rows": table}, indent=1)
+    wires = wire_rows() if not args.only else []
+    text = json.dumps({"processors": len(CPUS), "rounds": args.rounds, "rows": table, "wires": wires}, indent=1)
     if args.json:
         with open(args.json, "w") as f:
             f.write(text + "\n")

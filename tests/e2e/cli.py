@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cli_server  # noqa: E402
 
 MEMBRANE, BUILD, SOURCE = (str(pathlib.Path(a).resolve()) for a in sys.argv[1:4])
-VERBS = ["run", "models", "providers", "embed", "logs", "config", "doctor", "version", "completion", "help"]
+VERBS = ["run", "models", "providers", "embed", "logs", "config", "keys", "doctor", "version", "completion", "help"]
 TESTS = []
 server = cli_server.Server()
 home = pathlib.Path(tempfile.mkdtemp(prefix="membrane-cli-"))
@@ -148,6 +148,23 @@ def json_is_the_result():
     expect(result["target"]["provider"], "mock")
     expect(result["usage"]["output"], 2)
     expect(len(result["attempts"]), 1)
+
+
+@test
+def a_call_costs_what_the_table_of_prices_says():
+    expect(run_json("-m", "mock/ok", "hi")["cost_usd_micros"], None, "nobody knows")
+    expect(run_json("-m", "lama/tiny", "hi")["cost_usd_micros"], 0, "an engine at home")
+    (home / "prices.yaml").write_text("lists:\n  - providers: [openai-compatible]\n    date: '2026-11'\n    models:\n"
+                                      "      - {model: 'o*', input: 100, output: 500, window: 4096}\n")
+    priced = home / "priced.yaml"
+    priced.write_text((home / "config" / "membrane" / "config.yaml").read_text() + f"prices: {home}/prices.yaml\n")
+    result = run_json("--config", str(priced), "-m", "mock/ok", "hi")
+    expect(result["cost_usd_micros"], result["usage"]["input"] * 100 + result["usage"]["output"] * 500)
+    expect(run_json("logs", "--config", str(priced), "-n", "1")["items"][0]["cost_usd_micros"], result["cost_usd_micros"])
+    shown = run_json("models", "show", "mock/ok", "--config", str(priced))
+    expect((shown["context_window"], shown["usd_per_million_tokens"]), (4096, {"input": 100.0, "output": 500.0, "date": "2026-11"}))
+    (home / "prices.yaml").write_text("lists: [{providers: [x], models: [{model: a, prise: 1}]}]\n")
+    expect("prise: unknown key" in run("config", "validate", str(priced), code=None).err, True)
 
 
 @test
