@@ -16,6 +16,7 @@ typedef struct writer {
     membrane_error **err;
     const mb_json *tools;
     bool has_system;      // system messages stand in systemInstruction
+    const char *role;     // whose content is open, NULL without: neighbours of one role are one content
     size_t parts;         // written into the open content
     const mb_json *calls; // whose results are being gathered, NULL without
     const mb_json *results[MB_LIMIT_TOOL_CALLS];
@@ -161,6 +162,14 @@ static void end_content(writer *o) {
     if (o->parts == 0) put_text(o, "", 0); // a content without parts is refused
     mb_jw_end_array(&o->w);
     mb_jw_end_object(&o->w);
+    o->role = NULL;
+}
+
+static void turn_to(writer *o, const char *role) {
+    if (o->role && strcmp(o->role, role) == 0) return;
+    if (o->role) end_content(o);
+    open_content(o, role);
+    o->role = role;
 }
 
 // ---- calls and results ---------------------------------------------------------------------------------------------
@@ -272,6 +281,7 @@ static int put_results(writer *o) {
     int status = 0;
     if (!calls) return 0;
     o->calls = NULL;
+    if (o->role) end_content(o);
     open_content(o, "user");
     for (uint32_t i = 0; i < calls->count && status == 0; i++)
         status = put_result(o, &calls->children[i], o->results[i]);
@@ -328,9 +338,8 @@ static int put_message(void *user, const mb_json *message, const mb_json *call) 
     if (mb_json_get(message, "name"))
         status = mb_write_unsupported(o->ask, o->err, "messages.name", "it knows no names of those who speak");
     if (status != 0) return status;
-    open_content(o, is_assistant ? "model" : "user");
+    turn_to(o, is_assistant ? "model" : "user");
     status = is_assistant ? put_assistant(o, message, calls) : put_parts(o, mb_json_get(message, "content"));
-    end_content(o);
     o->calls = calls;
     return status;
 }
@@ -350,6 +359,7 @@ static int put_contents(writer *o) {
     } else {
         status = mb_history_each(o->ask, put_message, o);
         if (status == 0) status = put_results(o);
+        if (o->role) end_content(o);
     }
     mb_jw_end_array(&o->w);
     return status;

@@ -29,6 +29,13 @@ static const allowed_difference ALLOWED[] = {
     {ADDED, "embeddings", "*", "encoding_format", "vectors are asked for in base64 where the server can"},
     // anthropic
     {BLANK, "messages", "*", "stream", "asked for only where it is wanted: no stream is the default"},
+    // gemini
+    {BLANK, "generateContent", "*", "generationConfig", "no settings"},
+    {LOST, "*", "gemini", "systemInstruction.role", "only its parts are read"},
+    {LOST, "*", "vertexai", "systemInstruction.role", "only its parts are read"},
+    {LOST, "generateContent", "*", "tools.*.parameters_json_schema", "the same field by its name in the protocol buffers"},
+    {ADDED, "generateContent", "gemini", "tools.*.parametersJsonSchema", "the same field by its name in JSON"},
+    {CHANGED, "generateContent", "vertexai", "contents.0.role", "a role that does not exist, for the error it brings"},
     // ollama
     {ADDED, "ollama.*", "*", "truncate", "a prompt that does not fit is refused, never cut without a word"},
     {ADDED, "ollama.generate", "*", "raw", "a completion has no chat template, unless told otherwise"},

@@ -14,6 +14,7 @@ static const struct {
 } WIRES[] = {
     {"openai", READERS_OPENAI},
     {"ollama", READERS_OLLAMA},
+    {"gemini", READERS_GEMINI},
     {"anthropic", READERS_ANTHROPIC},
     {"openai-responses", READERS_RESPONSES},
 };

@@ -31,6 +31,7 @@ typedef struct wire_reader {
 
 extern const wire_reader READERS_OPENAI[]; // each ends with an entry without api
 extern const wire_reader READERS_OLLAMA[];
+extern const wire_reader READERS_GEMINI[];
 extern const wire_reader READERS_ANTHROPIC[];
 extern const wire_reader READERS_RESPONSES[];
 
