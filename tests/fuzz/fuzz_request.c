@@ -9,8 +9,8 @@
 #include "route/adapter.h"
 #include "route/request.h"
 
-static const char *const ENGINES[] = {"openai", "llamacpp",        "mistral", "deepseek", "openai-compatible",
-                                      "ollama", "openai-responses"};
+static const char *const ENGINES[] = {"openai", "llamacpp",  "mistral",          "deepseek",        "openai-compatible",
+                                      "ollama", "anthropic", "vertex-anthropic", "openai-responses"};
 
 static void check_headers(const char *text) {
     for (; *text; text += strcspn(text, "\n") + 1) {
