@@ -321,7 +321,7 @@ static int close_block(mb_decode *d) {
 // ---- whole blocks --------------------------------------------------------------------------------------------------
 
 static int take_text_block(mb_decode *d, const mb_json *block) {
-    const mb_json *text = mb_json_get(block, "text"), *with;
+    const mb_json *text = mb_json_get(block, "text"), *with = NULL;
     if (!mb_json_is(text, MB_JSON_STRING)) return 0;
     int status = mb_turn_text(d->turn, text->str, text->len);
     if (status == 0) status = other_members(d, block, TEXT_KEYS, &with);

@@ -53,7 +53,6 @@ static const field FIELDS[] = {
     FIELD(TEXT, tokenize_key),
     FIELD(TEXT, embed_encoding),
     FIELD(TEXT, max_tokens_key),
-    FIELD(NUMBER, default_max_tokens),
     FIELD(TEXT, thinking_key),
     FIELD(TEXT, thinking_echo_key),
     FIELD(FLAG, include_usage),
@@ -62,6 +61,7 @@ static const field FIELDS[] = {
     FIELD(FLAG, null_content_ok),
     FIELD(LIST, unsupported),
     FIELD(LIST, drop),
+    FIELD(NUMBER, default_max_tokens),
 };
 
 #define LIST_MAX (MB_COUNT(((mb_quirks *)0)->unsupported) - 1)
