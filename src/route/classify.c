@@ -19,7 +19,8 @@
 
 typedef struct told {
     const char *message, *type, *code, *request_id, *param;
-    int status; // the status inside the body, 0 without
+    int status;           // the status inside the body, 0 without
+    char amazon_type[80]; // type without its namespace: what Amazon's servers say of an error
 } told;
 
 // ---- what the body says --------------------------------------------------------------------------------------------
@@ -47,6 +48,14 @@ static const char *detail_text(const mb_json *detail) {
     return first_str(detail, KEYS, MB_COUNT(KEYS));
 }
 
+// "com.amazon.coral.service#AccessDeniedException", "AccessDeniedException:http://internal.amazon.com/…"
+static void read_amazon_type(const char *type, told *t) {
+    const char *name = type ? strrchr(type, '#') : NULL;
+    name = name ? name + 1 : type;
+    if (!name || t->amazon_type[0]) return;
+    snprintf(t->amazon_type, sizeof t->amazon_type, "%.*s", (int)strcspn(name, ":"), name);
+}
+
 static void read_object(const mb_json *v, told *t) {
     static const char *const MESSAGES[] = {"message", "Message", "error", "detail", "msg", "error_message"};
     static const char *const IDS[] = {"request_id", "requestId", "requestID"};
@@ -55,6 +64,7 @@ static void read_object(const mb_json *v, told *t) {
     if (!t->message) t->message = first_str(v, MESSAGES, MB_COUNT(MESSAGES));
     if (!t->message) t->message = detail_text(mb_json_get(v, "detail"));
     if (!t->type) t->type = mb_json_get_str(v, "type");
+    read_amazon_type(mb_json_get_str(v, "__type"), t);
     if (!t->code) t->code = mb_json_get_str(v, "code");
     if (!t->code) t->code = mb_json_get_str(v, "status"); // Google's word
     if (!t->param) t->param = mb_json_get_str(v, "param");
@@ -148,8 +158,10 @@ static int verdict(const told *t, int status) {
     int code = by_status(status);
     if (!code) code = by_word(t->code, status);
     if (!code) code = by_word(t->type, status);
+    if (!code) code = by_word(t->amazon_type, status);
     if (!code && status == 429) code = MEMBRANE_ERATE; // whatever it says beside its codes
     if (!code) code = by_phrase(t->message, status);
+    if (!code && status < 300 && strcasecmp(t->amazon_type, "ValidationException") == 0) code = MEMBRANE_EBADREQUEST;
     return code ? code : by_class(status);
 }
 
@@ -166,7 +178,8 @@ static int make_error(const char *engine, const char *provider, int status, cons
                       const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
     int inner = status >= 200 && status < 300 && t->status ? t->status : status;
     int code = verdict(t, inner);
-    const char *words = t->message ? t->message : t->code ? t->code : t->type ? t->type : "no explanation";
+    const char *type = t->type ? t->type : t->amazon_type[0] ? t->amazon_type : "no explanation";
+    const char *words = t->message ? t->message : t->code ? t->code : type;
     membrane_error *e = NULL;
     if (strcmp(engine, provider) == 0)
         mb_error_set(&e, code, "%s: %s (HTTP %d)", provider, words, inner);
@@ -210,8 +223,8 @@ static void plain_words(const char *body, size_t len, char *out, size_t size) {
     out[n] = '\0';
 }
 
-int mb_classify(const char *engine, const char *provider, int status, const char *body, size_t len,
-                const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
+int mb_classify_typed(const char *engine, const char *provider, int status, const char *type, const char *body,
+                      size_t len, const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
     mb_arena arena = {0};
     const mb_json *root = NULL;
     char words[400];
@@ -224,9 +237,15 @@ int mb_classify(const char *engine, const char *provider, int status, const char
         plain_words(body, len, words, sizeof words);
         if (*words) t.message = words;
     }
+    read_amazon_type(type, &t);
     int code = make_error(engine, provider, status, &t, header_request_id, retry_after_ms, err);
     mb_arena_free(&arena);
     return code;
+}
+
+int mb_classify(const char *engine, const char *provider, int status, const char *body, size_t len,
+                const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
+    return mb_classify_typed(engine, provider, status, NULL, body, len, header_request_id, retry_after_ms, err);
 }
 
 // ---- waiting -------------------------------------------------------------------------------------------------------

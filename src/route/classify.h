@@ -13,6 +13,9 @@
 // status, request id). engine: quirks->kind.
 int mb_classify(const char *engine, const char *provider, int status, const char *body, size_t len,
                 const char *header_request_id, int64_t retry_after_ms, membrane_error **err);
+// The same where the kind of error stands beside the body: in a header ("x-amzn-errortype"), in an event's name.
+int mb_classify_typed(const char *engine, const char *provider, int status, const char *type, const char *body,
+                      size_t len, const char *header_request_id, int64_t retry_after_ms, membrane_error **err);
 // The same for an error object that is parsed already (in a stream).
 int mb_classify_json(const char *engine, const char *provider, int status, const mb_json *body, membrane_error **err);
 // "retry-after-ms", then "retry-after" (seconds or an HTTP date), capped at MB_TIME_RETRY_AFTER_MAX; -1 for none or

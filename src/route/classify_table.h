@@ -53,6 +53,23 @@ static const mb_code_row CODE_ROWS[] = {
     {"billing_error", 200, 499, MEMBRANE_EFUNDS},                             // doc Anthropic
     {"not_found_error", 200, 499, MEMBRANE_EMODEL},                           // c/anthropic 404
     {"service_tier_capacity_exceeded", 200, 599, MEMBRANE_EOVERLOADED},       // doc Mistral (429), Groq (498)
+    {"throttlingexception", 200, 599, MEMBRANE_ERATE},                        // doc Bedrock, in a stream too
+    {"servicequotaexceededexception", 200, 599, MEMBRANE_ERATE},              // doc Bedrock (400)
+    {"modelnotreadyexception", 200, 599, MEMBRANE_EOVERLOADED},               // doc Bedrock (429)
+    {"serviceunavailableexception", 200, 599, MEMBRANE_EOVERLOADED},          // doc Bedrock, in a stream too
+    {"modeltimeoutexception", 200, 599, MEMBRANE_ETIMEOUT},                   // doc Bedrock (408), in a stream too
+    {"modelerrorexception", 200, 599, MEMBRANE_ESERVER},                      // doc Bedrock (424)
+    {"modelstreamerrorexception", 200, 599, MEMBRANE_ESTREAM},                // doc Bedrock (424), in a stream too
+    {"internalserverexception", 200, 599, MEMBRANE_ESERVER},                  // doc Bedrock, in a stream too
+    {"internalfailure", 200, 599, MEMBRANE_ESERVER},                          // doc AWS, common errors
+    {"unrecognizedclientexception", 400, 499, MEMBRANE_EAUTH},                // doc AWS, common errors (403)
+    {"invalidclienttokenid", 400, 499, MEMBRANE_EAUTH},                       // doc AWS, common errors (403)
+    {"invalidsignatureexception", 400, 499, MEMBRANE_EAUTH},                  // doc AWS (403)
+    {"incompletesignature", 400, 499, MEMBRANE_EAUTH},                        // doc AWS, common errors (403)
+    {"missingauthenticationtokenexception", 400, 499, MEMBRANE_EAUTH},        // doc AWS (403)
+    {"missingauthenticationtoken", 400, 499, MEMBRANE_EAUTH},                 // doc AWS, common errors (403)
+    {"expiredtokenexception", 400, 499, MEMBRANE_EAUTH},                      // doc AWS, common errors (403)
+    {"resourcenotfoundexception", 400, 499, MEMBRANE_EMODEL},                 // doc Bedrock (404)
     {"resource_exhausted", 200, 499, MEMBRANE_ERATE},                         // doc Google
 };
 
@@ -108,10 +125,20 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*must be created with embedding=true*", NULL, 400, 501,
      MEMBRANE_EUNSUPPORTED},                                 // e/llama-cpp-python/v1_embeddings_off (500)
     {"*parse_error*", NULL, 500, 500, MEMBRANE_EBADREQUEST}, // e/llama-server/v1_chat_bad_json (500)
-    {"server busy*", NULL, 200, 599, MEMBRANE_EOVERLOADED},  // e/ollama/queue_1
-    {"*rate limit*", NULL, 200, 200, MEMBRANE_ERATE},        // doc OpenRouter, in a stream
-    {"*rate-limited*", NULL, 200, 200, MEMBRANE_ERATE},      // c/openrouter 429, in a stream too
-    {"*overloaded*", NULL, 200, 599, MEMBRANE_EOVERLOADED},  // doc several
+    {"*input is too long for requested model*", NULL, 200, 499, MEMBRANE_ECONTEXT},       // doc Bedrock, Claude
+    {"*input tokens exceed*", NULL, 200, 499, MEMBRANE_ECONTEXT},                         // doc Bedrock, Nova
+    {"*too many input tokens*", NULL, 200, 499, MEMBRANE_ECONTEXT},                       // doc Bedrock, Titan
+    {"*expected maxlength: *actual: *", NULL, 200, 499, MEMBRANE_ECONTEXT},               // doc Bedrock, Titan
+    {"*model identifier is invalid*", NULL, 400, 404, MEMBRANE_EMODEL},                   // c/bedrock 400
+    {"*security token included in the request is*", NULL, 400, 403, MEMBRANE_EAUTH},      // doc AWS
+    {"*request signature we calculated does not match*", NULL, 400, 403, MEMBRANE_EAUTH}, // doc AWS
+    {"*make sure your api key is valid*", NULL, 400, 403, MEMBRANE_EAUTH},                // doc Bedrock, bearer tokens
+    {"*blocked by our content filters*", NULL, 200, 499, MEMBRANE_ECONTENT},              // doc Bedrock, Titan, Nova
+    {"*doesn't support the * content block*", NULL, 400, 499, MEMBRANE_EUNSUPPORTED},     // c/bedrock 400
+    {"server busy*", NULL, 200, 599, MEMBRANE_EOVERLOADED},                               // e/ollama/queue_1
+    {"*rate limit*", NULL, 200, 200, MEMBRANE_ERATE},                                     // doc OpenRouter, in a stream
+    {"*rate-limited*", NULL, 200, 200, MEMBRANE_ERATE},     // c/openrouter 429, in a stream too
+    {"*overloaded*", NULL, 200, 599, MEMBRANE_EOVERLOADED}, // doc several
     {"*error was encountered while running the model*", NULL, 400, 599,
      MEMBRANE_ESERVER}, // e/ollama/slow_runner_killed
 };

@@ -15,6 +15,7 @@
 #include "route/prices.h"
 #include "route/router.h"
 #include "runtime/secret.h"
+#include "seal/sigv4.h"
 
 typedef struct mb_provider {
     const char *name;
@@ -29,6 +30,8 @@ typedef struct mb_provider {
     const char **keys;     // secrets; key_count of them, 0: none
     const char **key_refs; // how they are written ("env:NAME"), for showing
     int key_count;
+    const char *region;            // of AWS, NULL without
+    const mb_aws_credentials *aws; // its requests are signed with these (they count as its one key); NULL: they are not
     const mb_secret *secrets;                              // all of them, and what is made of them
     bool key_missing;                                      // one is configured or needed and could not be found
     mb_headers **headers;                                  // ready header lists, one a key (at least one)
@@ -121,6 +124,13 @@ int mb_config_read_file(mb_config *config, const char *level, const char *path, 
                         membrane_error **err);
 int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json *value, const char **ret_secret,
                      const char **ret_ref, membrane_error **err);
+// config_aws.c, nothing where requests are not signed: the region, which may stand in url; url with "{region}" filled
+// in; the pair of keys, after the provider's own keys were read.
+int mb_config_aws_region(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
+                         const char *url, membrane_error **err);
+int mb_config_aws_url(mb_config *config, mb_provider *p, const mb_json *table, const char **url, membrane_error **err);
+int mb_config_aws_keys(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
+                       membrane_error **err);
 // OLLAMA_HOST as Ollama reads it, into a URL without a final slash. MEMBRANE_ECONFIG.
 int mb_config_ollama_host(mb_arena *arena, const char *text, const char **ret, membrane_error **err);
 

@@ -19,10 +19,13 @@ typedef struct shape {
 } shape;
 
 static const shape times[] = {{"connect", TIME}, {"first_token", TIME}, {"idle", TIME}, {"total", TIME}, {0}};
+static const shape aws[] = {
+    {"access_key_id", TEXT}, {"secret_access_key", TEXT}, {"session_token", TEXT}, {"region", TEXT}, {0}};
 static const shape provider[] = {{"kind", TEXT},
                                  {"base_url", TEXT},
                                  {"api_key", TEXT},
                                  {"api_keys", TEXTS},
+                                 {"aws", TABLE, aws},
                                  {"headers", ANY_TABLE},
                                  {"quirks", ANY_TABLE},
                                  {"timeouts", TABLE, times},

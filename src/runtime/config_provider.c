@@ -124,8 +124,9 @@ static int add_line(mb_headers **list, membrane_error **err, mb_config *config, 
 
 static int header_list(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table, int key,
                        membrane_error **err) {
-    static const char *const always[] = {"Content-Type: application/json",
-                                         "Accept: application/json, text/event-stream",
+    // InvokeModel takes the type that is wanted for the model's own answer: it is refused where the model has none.
+    const char *const always[] = {"Content-Type: application/json",
+                                  p->quirks->sign ? "Accept: */*" : "Accept: application/json, text/event-stream",
                                          "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING};
     mb_headers **list = &p->headers[key];
     int code = 0;
@@ -134,7 +135,7 @@ static int header_list(mb_config *config, const mb_environment *env, mb_provider
         if (!longer) return mb_error_no_memory(err);
         *list = longer;
     }
-    if (key < p->key_count && p->quirks->auth_header)
+    if (key < p->key_count && p->quirks->auth_header && !p->aws)
         code = add_line(list, err, config, p->quirks->auth_header, p->quirks->auth_prefix ? p->quirks->auth_prefix : "",
                         p->keys[key]);
     const mb_json *more = mb_json_get(table, "headers");
@@ -228,6 +229,9 @@ static int read_address(mb_config *config, const mb_environment *env, mb_provide
     if (code) {
         code = code == MEMBRANE_ENOMEM
                    ? mb_error_no_memory(err)
+    code = mb_config_aws_region(config, env, p, table, base, err);
+    if (code == 0) code = mb_config_aws_url(config, p, table, &base, err);
+    if (code) return code;
                    : mb_config_error(config, err, given ? given : table, "providers.%s.base_url: %s", p->name,
                                      membrane_error_message(cause));
         membrane_error_free(cause);
@@ -301,6 +305,7 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
     if (code) return code;
     int lists = p->key_count ? p->key_count : 1;
     p->headers = mb_arena_zalloc(&config->arena, (size_t)lists * sizeof *p->headers);
+    if (code == 0) code = mb_config_aws_keys(config, env, p, table, err);
     if (!p->headers) return mb_error_no_memory(err);
     for (int k = 0; code == 0 && k < lists; k++) code = header_list(config, env, p, table, k, err);
     for (int k = 0; code && k < lists; k++) {

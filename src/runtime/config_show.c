@@ -15,7 +15,10 @@
 // --------------------------------------------------------------------------------------------------------------
 
 static bool is_secret_key(const char *key) {
-    return key && (strcmp(key, "api_key") == 0 || strcmp(key, "api_keys") == 0);
+    static const char *const KEYS[] = {"api_key", "api_keys", "access_key_id", "secret_access_key", "session_token"};
+    for (size_t i = 0; key && i < MB_COUNT(KEYS); i++)
+        if (strcmp(key, KEYS[i]) == 0) return true;
+    return false;
 }
 
 // A reference is shown as it is written, anything else never.

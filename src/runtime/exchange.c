@@ -277,7 +277,9 @@ static int refused(mb_exchange *x, membrane_error **error) {
     value = mb_http_header(x->transfer, "retry-after");
     if (value) snprintf(after, sizeof after, "%s", value);
     int64_t wait = mb_retry_after_ms(after_ms[0] ? after_ms : NULL, after[0] ? after : NULL, mb_wall_ms());
-    return mb_classify(engine, x->plan.provider->name, status, mb_buf_text(&x->body), x->body.len, id, wait, error);
+    const char *type = mb_http_header(x->transfer, "x-amzn-errortype");
+    return mb_classify_typed(engine, x->plan.provider->name, status, type, mb_buf_text(&x->body), x->body.len, id, wait,
+                             error);
 }
 
 // What the transport says, where the adapter has nothing better.
@@ -368,14 +370,36 @@ int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_pl
     x->body = mb_room_take_buf(room, MB_LIMIT_RESPONSE);
     x->decode = (mb_decode){.ask = &x->plan.ask, .turn = plan->turn, .parser = room->parser};
     x->wire.frames = plan->provider->adapter->frames;
+// The signature is the last thing to be written, since it covers the rest: the request as the adapter wrote it, with
+// the headers that AWS wants signed.
+static int sign(mb_exchange *x, membrane_error **err) {
+    const mb_provider *p = x->plan.provider;
+    mb_buf headers = MB_BUF(131072);
+    if (!p->aws) return 0;
+    mb_buf_puts(&headers, "Content-Type: application/json\n");
+    mb_buf_puts(&headers, mb_buf_text(&x->wire.headers));
+    for (size_t i = 0; x->plan.extra_headers && x->plan.extra_headers[i]; i++)
+        if (begins(x->plan.extra_headers[i], "x-amz")) mb_buf_putf(&headers, "%s\n", x->plan.extra_headers[i]);
+    const mb_sigv4_request request = {.method = x->wire.method,
+                                      .url = mb_buf_text(&x->wire.url),
+                                      .headers = mb_buf_text(&headers),
+                                      .body = mb_buf_text(&x->wire.body),
+                                      .body_len = x->wire.body.len,
+                                      .service = "bedrock",
+                                      .time_s = mb_wall_ms() / 1000};
+    int code = headers.failed ? headers.failed : mb_sigv4_sign(p->aws, &request, &x->wire.headers);
+    mb_buf_free(&headers);
+    if (code == MEMBRANE_ENOMEM) return mb_error_no_memory(err);
+    return code ? mb_error_set(err, code, "%s: the request could not be signed", p->name) : 0;
+}
+
     int code = plan->provider->adapter->write(&x->plan.ask, &x->wire, err);
     if (code == 0 && x->wire.body.failed == MEMBRANE_EINVAL)
         code = mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes as %s wants it",
                             x->wire.body.max, plan->provider->name);
     else if (code == 0 && (x->wire.body.failed || x->wire.url.failed))
         code = mb_error_no_memory(err);
-    const mb_headers *headers = code == 0 ? header_list(x) : NULL;
-    if (code == 0 && !headers) code = mb_error_no_memory(err);
+    if (code == 0) code = sign(x, err);
     if (code) return code;
     const mb_provider *p = plan->provider;
     const bool has_body = x->wire.body.len > 0 || strcmp(x->wire.method, "GET") != 0;
@@ -385,6 +409,8 @@ int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_pl
                                .body_len = x->wire.body.len,
                                .headers = headers,
                                .connect_timeout_ms = plan->connect_ms,
+    const mb_headers *headers = header_list(x);
+    if (!headers) return mb_error_no_memory(err);
                                .profile = p->profile,
                                .login = p->user,
                                .password = p->password,

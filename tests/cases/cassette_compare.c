@@ -40,9 +40,16 @@ static bool same_text(const char *a, size_t a_len, const mb_json *b, bool loosel
     return same;
 }
 
+// The recordings' own decoder does not know Converse's block of text with citations, and says that there is no text.
+static bool is_unknown_there(const cassette *c, const mb_json *want) {
+    static const char BLOCK[] = "\"citationsContent\"";
+    return want->len == 0 && strcmp(c->api, "converse") == 0 && !c->streaming && strstr(c->body->str, BLOCK);
+}
+
 static void compare_text(const cassette *c, const char *key, const char *text, size_t len, bool loosely, mb_buf *why) {
     const mb_json *want = mb_json_get(c->expect, key);
-    if (!mb_json_is(want, MB_JSON_STRING) || same_text(text ? text : "", len, want, loosely)) return;
+    if (!mb_json_is(want, MB_JSON_STRING) || is_unknown_there(c, want)) return;
+    if (same_text(text ? text : "", len, want, loosely)) return;
     mb_buf_putf(why, "%s is ", key);
     put_short(why, text ? text : "", len);
     mb_buf_puts(why, ", not ");

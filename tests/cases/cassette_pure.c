@@ -105,7 +105,8 @@ static void play_once(const cassette *c, const mb_ask *ask, size_t piece, outcom
     int status;
     if (c->status < 200 || c->status > 299)
         status =
-            mb_classify(ask->quirks->kind, ask->provider, c->status, c->body->str, c->body->len, NULL, -1, &turn.error);
+            mb_classify_typed(ask->quirks->kind, ask->provider, c->status, mb_json_get_str(c->headers, "x-amzn-errortype"),
+                              c->body->str, c->body->len, NULL, -1, &turn.error);
     else if (c->streaming && !is_list(c))
         status = feed(&p, c, p.adapter->frames, piece);
     else

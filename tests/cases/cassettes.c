@@ -67,7 +67,31 @@ static const struct {
     {"rerank", "*/v1/rerank", "openai", MB_ASK_RERANK},
     {"responses", "*", "openai-responses", MB_ASK_CHAT},
     {"count_tokens", "*/responses/input_tokens", "openai-responses", MB_ASK_COUNT_TOKENS},
+    {"converse", "*", "bedrock", MB_ASK_CHAT},
+    {"count_tokens", "/model/*/count-tokens", "bedrock", MB_ASK_COUNT_TOKENS},
 };
+
+static int digit_of(char c) {
+    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *at = c ? strchr(DIGITS, c) : NULL;
+    return at ? (int)(at - DIGITS) : -1;
+}
+
+// A body that is no text (an event stream) is kept in base64: its bytes in the arena.
+static const mb_json *decode_body(const mb_json *body, mb_arena *arena) {
+    mb_json *out = mb_arena_zalloc(arena, sizeof *out);
+    unsigned char *bytes = mb_arena_zalloc(arena, body->len / 4 * 3 + 4);
+    uint32_t bits = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < body->len && digit_of(body->str[i]) >= 0; i++) {
+        bits = bits << 6 | (uint32_t)digit_of(body->str[i]);
+        if (i % 4 != 0) bytes[n++] = (unsigned char)(bits >> (6 - 2 * (i % 4)));
+    }
+    out->type = MB_JSON_STRING;
+    out->str = (const char *)bytes;
+    out->len = n;
+    return out;
+}
 
 static bool load(const char *path, cassette *c, mb_arena *arena) {
     mb_buf text = MB_BUF(MB_LIMIT_RESPONSE);
@@ -87,6 +111,8 @@ static bool load(const char *path, cassette *c, mb_arena *arena) {
     c->headers = mb_json_get(response, "headers");
     c->body = mb_json_get(response, "body");
     c->expect = mb_json_get(c->root, "expect");
+    if (mb_json_is(c->body, MB_JSON_STRING) && mb_json_str_is(mb_json_get(response, "encoding"), "base64"))
+        c->body = decode_body(c->body, arena);
     return c->id && c->provider && c->api && mb_json_is(c->body, MB_JSON_STRING);
 }
 

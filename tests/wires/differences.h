@@ -4,11 +4,11 @@
 // of lists are numbers), and why. kind says how: LOST (recorded, not written), ADDED (written, not recorded), CHANGED,
 // or, where both say the same: BLANK (null,
 // "", [], {}, false or absent), JOINED (a list of text parts as one string), SPACED (JSON as text, with other white
-// space or order).
+// space or order), MERGED (neighbours of one role as one message, their blocks one behind the other).
 #ifndef TESTS_WIRES_DIFFERENCES_H
 #define TESTS_WIRES_DIFFERENCES_H
 
-typedef enum { LOST = 1, ADDED = 2, CHANGED = 4, BLANK = 8, JOINED = 16, SPACED = 32 } difference_kind;
+typedef enum { LOST = 1, ADDED = 2, CHANGED = 4, BLANK = 8, JOINED = 16, SPACED = 32, MERGED = 64 } difference_kind;
 
 typedef struct allowed_difference {
     int kinds; // difference_kind, or-ed
@@ -36,6 +36,12 @@ static const allowed_difference ALLOWED[] = {
     {LOST, "generateContent", "*", "tools.*.parameters_json_schema", "the same field by its name in the protocol buffers"},
     {ADDED, "generateContent", "gemini", "tools.*.parametersJsonSchema", "the same field by its name in JSON"},
     {CHANGED, "generateContent", "vertexai", "contents.0.role", "a role that does not exist, for the error it brings"},
+    // bedrock
+    {BLANK, "converse", "*", "inferenceConfig", "no settings"},
+    {BLANK, "converse", "*", "system", "no system prompt"},
+    {BLANK, "count_tokens", "bedrock", "input.converse.system", "no system prompt"},
+    {SPACED, "converse", "*", "outputConfig.textFormat.structure.jsonSchema.schema", "a schema, as text inside JSON"},
+    {MERGED, "converse", "*", "messages", "most models behind it insist on turns"},
     // ollama
     {ADDED, "ollama.*", "*", "truncate", "a prompt that does not fit is refused, never cut without a word"},
     {ADDED, "ollama.generate", "*", "raw", "a completion has no chat template, unless told otherwise"},

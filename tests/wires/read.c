@@ -14,6 +14,7 @@ static const struct {
 } WIRES[] = {
     {"openai", READERS_OPENAI},
     {"ollama", READERS_OLLAMA},
+    {"bedrock", READERS_BEDROCK},
     {"gemini", READERS_GEMINI},
     {"anthropic", READERS_ANTHROPIC},
     {"openai-responses", READERS_RESPONSES},
@@ -133,6 +134,26 @@ static bool is_same_text(const mb_json *a, const mb_json *b) {
     return same;
 }
 
+static bool same_role(const mb_json *a, const mb_json *b) {
+    return mb_json_equal(mb_json_get(a, "role"), mb_json_get(b, "role"));
+}
+
+// Whether the messages are the same once neighbours of one role are one message.
+static bool is_merged(const mb_json *want, const mb_json *ours) {
+    uint32_t at = 0, block = 0;
+    for (uint32_t i = 0; i < want->count; i++) {
+        const mb_json *m = &want->children[i], *list = mb_json_get(m, "content");
+        if (i && !same_role(m, &want->children[i - 1])) at++, block = 0;
+        const mb_json *there = at < ours->count ? mb_json_get(&ours->children[at], "content") : NULL;
+        if (!same_role(m, &ours->children[at < ours->count ? at : 0])) return false;
+        for (uint32_t k = 0; mb_json_is(list, MB_JSON_ARRAY) && k < list->count; k++, block++)
+            if (!mb_json_equal(&list->children[k], mb_json_at(there, block))) return false;
+        bool is_last = i + 1 == want->count || !same_role(m, &want->children[i + 1]);
+        if (!there || (is_last && block != there->count)) return false;
+    }
+    return want->count && at + 1 == ours->count;
+}
+
 static void compare(comparison *c, const mb_json *want, const mb_json *ours);
 
 static void compare_at(comparison *c, const char *key, size_t index, const mb_json *want, const mb_json *ours) {
@@ -164,6 +185,8 @@ static void compare(comparison *c, const mb_json *want, const mb_json *ours) {
         for (uint32_t i = 0; i < want->count; i++) compare_at(c, NULL, i, &want->children[i], &ours->children[i]);
     } else if ((is_blank(want) && is_blank(ours) && is_allowed(c, BLANK)) ||
                (is_joined(want, ours) && is_allowed(c, JOINED)) ||
+               (want->type == MB_JSON_ARRAY && ours->type == MB_JSON_ARRAY && ours->count && is_merged(want, ours) &&
+                is_allowed(c, MERGED)) ||
                (is_same_text(want, ours) && is_allowed(c, SPACED))) {
         return;
     } else {

@@ -33,6 +33,7 @@ extern const wire_reader READERS_OPENAI[]; // each ends with an entry without ap
 extern const wire_reader READERS_OLLAMA[];
 extern const wire_reader READERS_GEMINI[];
 extern const wire_reader READERS_ANTHROPIC[];
+extern const wire_reader READERS_BEDROCK[];
 extern const wire_reader READERS_RESPONSES[];
 
 const wire_reader *wire_reader_find(const char *wire, const char *api); // NULL if there is none
