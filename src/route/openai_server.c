@@ -147,6 +147,7 @@ static int tokens(mb_decode *d, const mb_json *root) {
     const mb_json *list = mb_json_get(root, "tokens");
     int64_t listed = mb_json_is(list, MB_JSON_ARRAY) ? (int64_t)list->count : -1;
     int64_t count = mb_json_int(mb_json_get(root, "count"), listed);
+    if (count < 0) count = mb_json_int(mb_json_get(root, "input_tokens"), -1); // OpenAI's own count
     if (count < 0) return MEMBRANE_ERESPONSE;
     d->turn->usage.input = count;
     mb_buf_putf(&d->turn->json, "{\"tokens\":%lld}", (long long)count);

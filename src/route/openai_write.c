@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "route/openai.h"
 #include "route/rerank.h"
+#include "route/responses.h"
 #include "route/write.h"
 
 typedef struct writer {
@@ -435,6 +436,7 @@ int mb_openai_write(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
     wire->stream = ask->stream && (ask->kind == MB_ASK_CHAT || ask->kind == MB_ASK_COMPLETION);
     int (*write_body)(writer *, mb_wire *, membrane_error **) = body_writer(ask->kind);
     if (ask->kind == MB_ASK_RERANK) return mb_rerank_write(ask, wire, err);
+    if (ask->kind == MB_ASK_COUNT_TOKENS && ask->quirks->count_path) return mb_responses_write(ask, wire, err);
     int status = mb_write_check(ask, err);
     if (status == 0 && write_body) {
         writer o = {.ask = ask, .w = mb_jw_to(&wire->body), .tools = mb_write_get(ask, "tools"), .err = err};
