@@ -127,7 +127,7 @@ static int header_list(mb_config *config, const mb_environment *env, mb_provider
     // InvokeModel takes the type that is wanted for the model's own answer: it is refused where the model has none.
     const char *const always[] = {"Content-Type: application/json",
                                   p->quirks->sign ? "Accept: */*" : "Accept: application/json, text/event-stream",
-                                         "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING};
+                                  "User-Agent: libmembrane/" MEMBRANE_VERSION_STRING};
     mb_headers **list = &p->headers[key];
     int code = 0;
     for (size_t i = 0; i < MB_COUNT(always); i++) {
@@ -224,14 +224,14 @@ static int read_address(mb_config *config, const mb_environment *env, mb_provide
     if (code) return code;
     if (!base) base = p->quirks->base_url;
     if (!base) return mb_config_error(config, err, table, "providers.%s: base_url is missing", p->name);
+    code = mb_config_aws_region(config, env, p, table, base, err);
+    if (code == 0) code = mb_config_aws_url(config, p, table, &base, err);
+    if (code) return code;
     membrane_error *cause = NULL;
     code = mb_url_parse(base, &url, &cause);
     if (code) {
         code = code == MEMBRANE_ENOMEM
                    ? mb_error_no_memory(err)
-    code = mb_config_aws_region(config, env, p, table, base, err);
-    if (code == 0) code = mb_config_aws_url(config, p, table, &base, err);
-    if (code) return code;
                    : mb_config_error(config, err, given ? given : table, "providers.%s.base_url: %s", p->name,
                                      membrane_error_message(cause));
         membrane_error_free(cause);
@@ -300,12 +300,12 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
                                p->quirks->wire);
     code = read_address(config, env, p, table, err);
     if (code == 0) code = read_keys(config, env, p, table, err);
+    if (code == 0) code = mb_config_aws_keys(config, env, p, table, err);
     if (code == 0) code = read_times(config, p, table, err);
     if (code == 0) code = read_http(config, env, p, table, err);
     if (code) return code;
     int lists = p->key_count ? p->key_count : 1;
     p->headers = mb_arena_zalloc(&config->arena, (size_t)lists * sizeof *p->headers);
-    if (code == 0) code = mb_config_aws_keys(config, env, p, table, err);
     if (!p->headers) return mb_error_no_memory(err);
     for (int k = 0; code == 0 && k < lists; k++) code = header_list(config, env, p, table, k, err);
     for (int k = 0; code && k < lists; k++) {

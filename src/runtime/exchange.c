@@ -362,14 +362,6 @@ static const mb_headers *header_list(mb_exchange *x) {
     return x->own_headers;
 }
 
-int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_plan *plan, membrane_error **err) {
-    *x = (mb_exchange){.room = room, .plan = *plan, .timer.fire = timer_fired, .total_timer.fire = total_fired};
-    x->wire.url = mb_room_take_buf(room, 65536);
-    x->wire.body = mb_room_take_buf(room, MB_LIMIT_REQUEST);
-    x->wire.headers = MB_BUF(65536);
-    x->body = mb_room_take_buf(room, MB_LIMIT_RESPONSE);
-    x->decode = (mb_decode){.ask = &x->plan.ask, .turn = plan->turn, .parser = room->parser};
-    x->wire.frames = plan->provider->adapter->frames;
 // The signature is the last thing to be written, since it covers the rest: the request as the adapter wrote it, with
 // the headers that AWS wants signed.
 static int sign(mb_exchange *x, membrane_error **err) {
@@ -393,6 +385,14 @@ static int sign(mb_exchange *x, membrane_error **err) {
     return code ? mb_error_set(err, code, "%s: the request could not be signed", p->name) : 0;
 }
 
+int mb_exchange_start(mb_exchange *x, mb_engine_room *room, const mb_exchange_plan *plan, membrane_error **err) {
+    *x = (mb_exchange){.room = room, .plan = *plan, .timer.fire = timer_fired, .total_timer.fire = total_fired};
+    x->wire.url = mb_room_take_buf(room, 65536);
+    x->wire.body = mb_room_take_buf(room, MB_LIMIT_REQUEST);
+    x->wire.headers = MB_BUF(65536);
+    x->body = mb_room_take_buf(room, MB_LIMIT_RESPONSE);
+    x->decode = (mb_decode){.ask = &x->plan.ask, .turn = plan->turn, .parser = room->parser};
+    x->wire.frames = plan->provider->adapter->frames;
     int code = plan->provider->adapter->write(&x->plan.ask, &x->wire, err);
     if (code == 0 && x->wire.body.failed == MEMBRANE_EINVAL)
         code = mb_error_set(err, MEMBRANE_EINVAL, "the request is larger than %zu bytes as %s wants it",
@@ -401,6 +401,8 @@ static int sign(mb_exchange *x, membrane_error **err) {
         code = mb_error_no_memory(err);
     if (code == 0) code = sign(x, err);
     if (code) return code;
+    const mb_headers *headers = header_list(x);
+    if (!headers) return mb_error_no_memory(err);
     const mb_provider *p = plan->provider;
     const bool has_body = x->wire.body.len > 0 || strcmp(x->wire.method, "GET") != 0;
     mb_http_request request = {.method = x->wire.method,
@@ -409,8 +411,6 @@ static int sign(mb_exchange *x, membrane_error **err) {
                                .body_len = x->wire.body.len,
                                .headers = headers,
                                .connect_timeout_ms = plan->connect_ms,
-    const mb_headers *headers = header_list(x);
-    if (!headers) return mb_error_no_memory(err);
                                .profile = p->profile,
                                .login = p->user,
                                .password = p->password,
