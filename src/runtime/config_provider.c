@@ -173,6 +173,18 @@ static const char *from_environment(mb_config *config, const mb_environment *env
     return base;
 }
 
+// ANTHROPIC_BASE_URL as other clients read it: without the version, which they add themselves.
+static int anthropic_base(mb_config *config, const mb_environment *env, const mb_provider *p, const char **ret,
+                          membrane_error **err) {
+    const char *said = strcmp(p->quirks->kind, "anthropic") == 0 ? env->get(env->user, "ANTHROPIC_BASE_URL") : NULL;
+    size_t len = said ? strlen(said) : 0;
+    while (len && said[len - 1] == '/') len--;
+    if (len == 0) return 0;
+    bool has_version = len > 3 && memcmp(said + len - 3, "/v1", 3) == 0;
+    *ret = mb_arena_printf(&config->arena, "%.*s%s", (int)len, said, has_version ? "" : "/v1");
+    return *ret ? 0 : mb_error_no_memory(err);
+}
+
 // What the environment says, kept; false: out of memory, which must not look like "it says nothing".
 static bool keep(mb_config *config, const char *value, const char **ret) {
     *ret = mb_arena_strdup(&config->arena, value);
@@ -219,6 +231,7 @@ static int read_address(mb_config *config, const mb_environment *env, mb_provide
     mb_url url = {0};
     int code = 0;
     if (!base) base = from_environment(config, env, p);
+    if (!base) code = anthropic_base(config, env, p, &base, err);
     if (!base && strcmp(p->quirks->kind, "ollama") == 0 && (ollama = env->get(env->user, "OLLAMA_HOST")))
         code = mb_config_ollama_host(&config->arena, ollama, &base, err);
     if (code) return code;

@@ -366,6 +366,21 @@ START_TEST(openai_base_url_is_read_and_the_old_name_with_a_warning) {
 }
 END_TEST
 
+START_TEST(anthropic_base_url_is_read_with_and_without_the_version) {
+    static const char *const SAID[] = {"https://h.example/anthropic", "https://h.example/anthropic/v1/"};
+    for (size_t i = 0; i < MB_COUNT(SAID); i++) {
+        char variable[128];
+        snprintf(variable, sizeof variable, "ANTHROPIC_BASE_URL=%s", SAID[i]);
+        ENV(variable);
+        good("providers: {other: {kind: anthropic-compatible, base_url: \"http://127.0.0.1:5\"}}");
+        ck_assert_str_eq(provider("anthropic")->base_url, "https://h.example/anthropic/v1");
+        ck_assert_str_eq(provider("other")->base_url, "http://127.0.0.1:5");
+        done();
+    }
+    variables = NULL;
+}
+END_TEST
+
 START_TEST(ollama_host_is_read_and_a_wrong_one_is_said) {
     ENV("OLLAMA_HOST=box.local:1234");
     good("providers: {mine: {kind: ollama}, other: {kind: ollama, base_url: \"http://127.0.0.1:5\"}}");
@@ -645,7 +660,7 @@ static int compile_all(void *unused) {
 
 START_TEST(without_memory_there_is_an_error_and_never_half_a_configuration) {
     ENV("K=sk-1", "HTTPS_PROXY=http://p", "NO_PROXY=x.example", "SSL_CERT_FILE=/env.pem", "MEMBRANE_MODEL=m",
-        "OPENAI_API_BASE=http://old.example", "OLLAMA_HOST=box:99");
+        "OPENAI_API_BASE=http://old.example", "OLLAMA_HOST=box:99", "ANTHROPIC_BASE_URL=https://h");
     unit_every_allocation_fails(compile_all, NULL);
     variables = NULL;
 }
@@ -691,6 +706,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, what_is_wrong_with_a_key_is_said_without_the_key);
     tcase_add_test(tc, an_address_is_checked_and_its_last_slashes_go);
     tcase_add_test(tc, openai_base_url_is_read_and_the_old_name_with_a_warning);
+    tcase_add_test(tc, anthropic_base_url_is_read_with_and_without_the_version);
     tcase_add_test(tc, ollama_host_is_read_and_a_wrong_one_is_said);
     tcase_add_test(tc, proxy_variables_are_read_in_both_cases_the_small_ones_first);
     tcase_add_test(tc, no_proxy_is_read_in_both_cases);
