@@ -30,6 +30,7 @@ int providers_main(cli_app *app);
 int embed_main(cli_app *app);
 int logs_main(cli_app *app);
 int config_main(cli_app *app);
+int keys_main(cli_app *app);
 int doctor_main(cli_app *app);
 int version_main(cli_app *app);
 int completion_main(cli_app *app);

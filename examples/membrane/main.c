@@ -1,12 +1,34 @@
 // SPDX-License-Identifier: MIT
 // The program: parse, help or verb, and a word if stdout could not be written.
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "help.h"
 #include "interrupt.h"
 #include "output.h"
+#include "typed.h"
+
+// A key of the configuration is sealed, and the ring wants a passphrase; or it wants something else, which asking
+// would not help.
+static int open_with_passphrase(cli_app *app, membrane_options *options, membrane_error *err, membrane_t **ret_m) {
+    membrane_keys_options keys;
+    membrane_result *status = NULL;
+    cli_text typed = {0};
+    membrane_keys_options_init(&keys, sizeof keys);
+    bool is_locked = membrane_keys_status(&keys, &status, NULL) == 0 && membrane_result_str(status, "state") &&
+                     strcmp(membrane_result_str(status, "state"), "locked") == 0;
+    membrane_result_free(status);
+    if (!is_locked) return fail_free(app, err);
+    membrane_error_free(err);
+    err = NULL;
+    int code = read_passphrase(app, false, &typed);
+    options->passphrase = typed.data;
+    if (!code && membrane_open(options, ret_m, &err) != 0) code = fail_free(app, err);
+    text_forget(&typed);
+    return code;
+}
 
 int cli_open(cli_app *app, membrane_t **ret_m) {
     membrane_options options;
@@ -15,7 +37,10 @@ int cli_open(cli_app *app, membrane_t **ret_m) {
     options.flags = MEMBRANE_USER_CONFIG;
     options.config_path = app->args.value[OPT_CONFIG];
     options.log_path = app->args.value[OPT_LOG];
-    return membrane_open(&options, ret_m, &err) == 0 ? 0 : fail_free(app, err);
+    int status = membrane_open(&options, ret_m, &err);
+    if (status != MEMBRANE_EAUTH || getenv("MEMBRANE_PASSPHRASE") || !can_be_asked())
+        return status == 0 ? 0 : fail_free(app, err);
+    return open_with_passphrase(app, &options, err, ret_m);
 }
 
 int version_main(cli_app *app) {

@@ -45,6 +45,8 @@ const option_row option_table[OPT_COUNT] = {
     VALUE(OPT_MATCH, "match", 0, "REGEX", "Only calls whose request id, session, target or error matches"),
     VALUE(OPT_SINCE, "since", 0, "WHEN", "Only calls since then: 2h ago as 2h, or 2026-01-31, or 2026-01-31T12:00"),
     FLAG(OPT_ORIGIN, "origin", 0, "Say for each value where it comes from"),
+    VALUE(OPT_FILE, "file", 0, "FILE", "Take the value from this file"),
+    FLAG(OPT_PASSPHRASE, "passphrase", 0, "Seal a new key ring with a passphrase, typed at the terminal"),
     [OPT_MAN] = {"man", 0, TAKES_NOTHING, NULL, NULL, "Write the manual page (roff)", true},
     VALUE(OPT_CONFIG, "config", 0, "FILE", "Read this configuration too; it wins over the user's"),
     VALUE(OPT_LOG, "log", 0, "FILE", "The call log's SQLite file"),
@@ -68,6 +70,7 @@ static const option_id embed_options[] = {OPT_MODEL,      OPT_ATTACH,   OPT_LOCA
 static const option_id logs_options[] = {OPT_FOLLOW, OPT_LINES,      OPT_SESSION, OPT_OUTCOME, OPT_MATCH,
                                          OPT_SINCE,  OPT_REQUEST_ID, OPT_MODEL,   OPENS,       COMMON};
 static const option_id config_options[] = {OPT_ORIGIN, OPENS, COMMON};
+static const option_id keys_options[] = {OPT_FILE, OPT_PASSPHRASE, COMMON};
 static const option_id doctor_options[] = {OPT_TIMEOUT, OPENS, COMMON};
 static const option_id plain_options[] = {COMMON};
 static const option_id help_options[] = {OPT_MAN, COMMON};
@@ -85,6 +88,11 @@ static const action_row config_actions[] = {
     {"path", "", "The files that are read, in order"},
     {"trust", "[PATH]", "Let a project's .membrane/config.yaml count from now on"},
     {0}};
+
+static const action_row keys_actions[] = {{"list", "", "The names of the keys and when they were set"},
+                                          {"set", "NAME", "Seal a value under a name; it is read from a pipe or typed"},
+                                          {"remove", "NAME", "Remove a key"},
+                                          {0}};
 
 static const example_row run_examples[] = {
     {"membrane why is the sky blue", "Ask; the first free target that fits answers"},
@@ -109,6 +117,11 @@ static const example_row logs_examples[] = {{"membrane logs -f", "Follow the cal
 static const example_row config_examples[] = {
     {"membrane config show --origin", "Every value and the file, line or variable it comes from"},
     {"membrane config validate config.yaml", "Check a file before it is used"},
+    {0}};
+static const example_row keys_examples[] = {
+    {"membrane keys set cloud", "Type a key; api_key: sealed:cloud names it"},
+    {"membrane keys set cloud --file key.txt", "The same from a file"},
+    {"pass show openai | membrane keys set cloud", "The same from another keeper of secrets"},
     {0}};
 static const example_row doctor_examples[] = {{"membrane doctor", "One check a line, each failure with its cure"}, {0}};
 static const example_row version_examples[] = {{"membrane version --json", "Version and libraries, for a program"},
@@ -144,6 +157,11 @@ const verb_row verb_table[] = {
     {"config", config_main, "[show|validate|path|trust] [PATH]", "Show, check and trust configuration",
      "Secrets are shown as the reference they come from, or as ***.", config_actions, config_options, config_examples,
      NULL},
+    {"keys", keys_main, "[list|set|remove] [NAME]", "Keep API keys sealed in the user's key ring",
+     "A value is read from a pipe, from --file, or typed at the terminal without being shown; it is never an argument, "
+     "and nothing ever shows it again. The ring is opened by the file master.key beside it, or by a passphrase "
+     "(--passphrase when the first key is set; later it is asked for, or taken from MEMBRANE_PASSPHRASE).",
+     keys_actions, keys_options, keys_examples, NULL},
     {"doctor", doctor_main, "", "Check that everything is as it should be",
      "Exits with 1 if a check failed. Each failure comes with the line that mends it.", NULL, doctor_options,
      doctor_examples, NULL},
@@ -154,8 +172,8 @@ const verb_row verb_table[] = {
     {"help", help_main, "[VERB]", "Show the help of a verb", "", NULL, help_options, help_examples, verb_names},
     {0}};
 
-const char *const verb_names[] = {"run",    "models",  "providers",  "embed", "logs", "config",
-                                  "doctor", "version", "completion", "help",  NULL};
+const char *const verb_names[] = {"run",  "models", "providers", "embed",      "logs", "config",
+                                  "keys", "doctor", "version",   "completion", "help", NULL};
 
 const verb_row *verb_find(const char *name) {
     for (const verb_row *verb = verb_table; verb->name; verb++)

@@ -38,6 +38,8 @@ typedef enum {
     OPT_MATCH,
     OPT_SINCE,
     OPT_ORIGIN,
+    OPT_FILE,
+    OPT_PASSPHRASE,
     OPT_MAN,
     OPT_CONFIG,
     OPT_LOG,

@@ -18,7 +18,10 @@
 extern "C" {
 #endif
 
-/** Checks a configuration (YAML or JSON; name is used in messages). len 0 means up to the NUL. */
+/**
+ * Checks a configuration (YAML or JSON; name is used in messages). len 0 means up to the NUL. Sealed keys are not
+ * opened: their names are checked, not that they are there.
+ */
 MEMBRANE_API int membrane_config_check(const char *name, const char *text, size_t len, membrane_error **err);
 
 /**

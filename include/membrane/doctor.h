@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 /**
- * Checks libraries, configuration, keys, certificates, the call log, the spawn helper and every provider (over the
+ * Checks libraries, configuration, keys, key ring, certificates, the call log, the spawn helper and every provider (over the
  * network, at most timeout_ms; 0: 5 s): {ok, items:[{name, state, detail, fix?}]}. Fails only when memory is out.
  */
 MEMBRANE_API int membrane_doctor(membrane_t *m, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err);

@@ -30,6 +30,7 @@
 #include "membrane/doctor.h"
 #include "membrane/error.h"
 #include "membrane/event.h"
+#include "membrane/keys.h"
 #include "membrane/log.h"
 #include "membrane/model.h"
 #include "membrane/options.h"

@@ -56,6 +56,8 @@ typedef struct membrane_options {
         *project_dir; /**< where .membrane/config.yaml is looked for with MEMBRANE_USER_CONFIG; NULL: here and above */
     const char *log_path; /**< the call log's SQLite file; NULL: as configured, else in memory (with
                              MEMBRANE_USER_CONFIG: the user's state folder) */
+    const char *passphrase; /**< of the key ring, where the configuration names sealed keys; NULL: with
+                               MEMBRANE_USER_CONFIG that of MEMBRANE_PASSPHRASE (keys.h) */
 } membrane_options;
 
 /** Fills *options (size bytes, sizeof the caller's struct) with the defaults. */
@@ -64,7 +66,8 @@ MEMBRANE_API void membrane_options_init(membrane_options *options, size_t size);
 /**
  * Opens the library. options may be NULL for the defaults (no configuration, builtin/extractive only).
  * @param ret_m  the handle, to be closed with membrane_close (or dropped with membrane_unref).
- * Errors: MEMBRANE_ECONFIG (with file and line), MEMBRANE_EIO, MEMBRANE_ENEWER, MEMBRANE_EINVAL, MEMBRANE_ENOMEM.
+ * Errors: MEMBRANE_ECONFIG (with file and line), MEMBRANE_EIO, MEMBRANE_ENEWER, MEMBRANE_EINVAL, MEMBRANE_ENOMEM,
+ * MEMBRANE_EAUTH (a sealed key is named, and the key ring's passphrase or master key is missing or wrong).
  */
 MEMBRANE_API int membrane_open(const membrane_options *options, membrane_t **ret_m, membrane_error **err);
 

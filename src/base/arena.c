@@ -86,3 +86,8 @@ void mb_arena_free(mb_arena *a) {
     }
     *a = (mb_arena){0};
 }
+
+void mb_arena_forget(mb_arena *a) {
+    for (mb_arena_block *block = a->blocks; block; block = block->next) explicit_bzero(block + 1, block->size);
+    mb_arena_free(a);
+}

@@ -20,6 +20,7 @@ void *mb_arena_zalloc(mb_arena *a, size_t size);
 char *mb_arena_strndup(mb_arena *a, const char *text, size_t len); // adds a NUL
 char *mb_arena_strdup(mb_arena *a, const char *text);              // NULL gives NULL
 char *mb_arena_printf(mb_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void mb_arena_free(mb_arena *a); // everything; the arena is empty and usable then
+void mb_arena_free(mb_arena *a);   // everything; the arena is empty and usable then
+void mb_arena_forget(mb_arena *a); // the same, and what stood in it is overwritten first
 
 #endif

@@ -102,7 +102,12 @@ mb_headers *mb_headers_copy(const mb_headers *headers) {
     return copy;
 }
 
-void mb_headers_free(mb_headers *headers) { curl_slist_free_all((struct curl_slist *)headers); }
+// The lines hold keys.
+void mb_headers_free(mb_headers *headers) {
+    for (struct curl_slist *line = (struct curl_slist *)headers; line; line = line->next)
+        explicit_bzero(line->data, strlen(line->data));
+    curl_slist_free_all((struct curl_slist *)headers);
+}
 
 // ---- descriptors ---------------------------------------------------------------------------------------------------
 

@@ -117,8 +117,9 @@ void mb_config_unref(mb_config *config) {
         mb_provider *p = &config->providers[i];
         for (int k = 0; p->headers && k < (p->key_count ? p->key_count : 1); k++) mb_headers_free(p->headers[k]);
     }
+    mb_config_close_ring(config);
     mb_buf_free(&config->warnings);
-    mb_arena_free(&config->arena);
+    mb_arena_forget(&config->arena); // keys stand in it
     mb_free(config);
 }
 
@@ -168,6 +169,7 @@ int mb_config_load(const membrane_options *o, mb_config **ret, membrane_error **
     if (!config) return mb_error_no_memory(err);
     config->refs = 1;
     config->warnings = MB_BUF(65536);
+    config->passphrase = o->passphrase;
     config->use_environment = o->flags & MEMBRANE_USER_CONFIG;
     config->discovers = config->use_environment && !(o->flags & MEMBRANE_NO_DISCOVERY);
     const mb_environment *env = config->use_environment ? &mb_environment_process : &mb_environment_none;

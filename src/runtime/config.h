@@ -81,6 +81,10 @@ typedef struct mb_config {
     const char *default_model; // MEMBRANE_MODEL
     bool use_environment;
     bool discovers;  // may look for engines at the usual ports
+    // while it is compiled:
+    bool is_check;           // a text is checked: no key is unsealed
+    const char *passphrase;  // of the key ring, lent; NULL: the environment's, if that may be read
+    struct mb_keyring *ring; // once a key of it was asked for
     mb_buf warnings; // JSON strings, comma separated
 } mb_config;
 
@@ -124,6 +128,10 @@ int mb_config_read_file(mb_config *config, const char *level, const char *path, 
                         membrane_error **err);
 int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json *value, const char **ret_secret,
                      const char **ret_ref, membrane_error **err);
+// "sealed:NAME" out of the key ring; *ret stays where a text is only checked.
+int mb_config_sealed(mb_config *config, const mb_environment *env, const mb_json *where, const char *name,
+                     const char **ret, membrane_error **err);
+void mb_config_close_ring(mb_config *config);
 // config_aws.c, nothing where requests are not signed: the region, which may stand in url; url with "{region}" filled
 // in; the pair of keys, after the provider's own keys were read.
 int mb_config_aws_region(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,

@@ -184,6 +184,8 @@ int mb_config_compile(mb_config *config, const mb_environment *env, membrane_err
     int code = mb_config_check_shape(config, err);
     if (code == 0) code = refuse_later_parts(config, err);
     if (code == 0) code = compile_providers(config, env, err);
+    mb_config_close_ring(config);
+    config->passphrase = NULL;
     if (code == 0) code = compile_models(config, err);
     if (code == 0) code = load_prices(config, err);
     if (code) return code;

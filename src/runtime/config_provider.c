@@ -37,15 +37,17 @@ static bool is_header_safe(const char *text) {
     return true;
 }
 
-// "env:NAME", "file:/path", or the secret itself. An environment variable that is not set leaves the key missing: the
-// provider is there, and says so when it is asked for.
+// "env:NAME", "file:/path", "sealed:NAME", or the secret itself. An environment variable that is not set leaves the key
+// missing: the provider is there, and says so when it is asked for.
 int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json *value, const char **ret_secret,
                      const char **ret_ref, membrane_error **err) {
     const char *text = mb_json_str(value);
     int code = 0;
     *ret_secret = NULL;
     *ret_ref = "***";
-    if (!text) return mb_config_error(config, err, value, "a key is a text: env:NAME, file:/path or the key itself");
+    if (!text)
+        return mb_config_error(config, err, value,
+                               "a key is a text: env:NAME, file:/path, sealed:NAME or the key itself");
     if (strncmp(text, "env:", 4) == 0) {
         // A program that names a variable in its configuration asks for it, even where nothing else is read from there.
         const mb_environment *from = env == &mb_environment_none ? &mb_environment_process : env;
@@ -56,6 +58,9 @@ int mb_config_secret(mb_config *config, const mb_environment *env, const mb_json
     } else if (strncmp(text, "file:", 5) == 0) {
         *ret_ref = text;
         code = secret_from_file(config, text + 5, value, ret_secret, err);
+    } else if (strncmp(text, "sealed:", 7) == 0) {
+        *ret_ref = text;
+        code = mb_config_sealed(config, env, value, text + 7, ret_secret, err);
     } else {
         *ret_secret = text;
     }

@@ -23,7 +23,8 @@ static bool is_secret_key(const char *key) {
 
 // A reference is shown as it is written, anything else never.
 static void put_secret(mb_jw *w, const char *text) {
-    bool is_reference = strncmp(text, "env:", 4) == 0 || strncmp(text, "file:", 5) == 0;
+    bool is_reference =
+        strncmp(text, "env:", 4) == 0 || strncmp(text, "file:", 5) == 0 || strncmp(text, "sealed:", 7) == 0;
     mb_jw_str(w, is_reference ? text : "***");
 }
 
@@ -127,6 +128,7 @@ int membrane_config_check(const char *name, const char *text, size_t len, membra
     mb_config *config = empty_config();
     if (!config) return mb_error_no_memory(err);
     if (!name) name = "config";
+    config->is_check = true;
     config->files[config->file_count++] = (mb_config_file){"option", name, "read"};
     int code = mb_config_parse(&config->arena, name, text, len ? len : strlen(text), 1, &config->tree, err);
     if (code == 0) code = mb_config_compile(config, &mb_environment_none, err);

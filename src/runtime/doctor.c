@@ -62,6 +62,34 @@ static void check_keys(report *r, const mb_config *config) {
     }
 }
 
+// Keys that are sealed were opened with the configuration, or there would be no handle; what else is amiss is said
+// before it is needed.
+static void check_ring(report *r, const membrane_t *m, const mb_config *config) {
+    membrane_keys_options o;
+    membrane_result *status = NULL;
+    char detail[512];
+    membrane_keys_options_init(&o, sizeof o);
+    o.passphrase = m->options.passphrase;
+    if (config->use_environment) o.flags = MEMBRANE_KEYS_ENVIRONMENT;
+    if (membrane_keys_status(&o, &status, NULL) != 0) return; // no home, so no ring
+    const char *state = membrane_result_str(status, "state");
+    if (!state) {
+        put(r, "key ring", STATE_WARN, "out of memory", NULL);
+    } else if (strcmp(state, "broken") == 0) {
+        put(r, "key ring", STATE_FAIL, membrane_result_str(status, "message"), membrane_result_str(status, "hint"));
+    } else if (strcmp(state, "locked") == 0) {
+        put(r, "key ring", STATE_WARN, "a passphrase is needed, and none is there", "set MEMBRANE_PASSPHRASE");
+    } else if (strcmp(state, "ok") == 0) {
+        snprintf(detail, sizeof detail, "%lld keys, sealed with a %s",
+                 (long long)membrane_result_int(status, "keys", 0),
+                 strcmp(membrane_result_str(status, "master"), "file") == 0 ? "key file" : "passphrase");
+        put(r, "key ring", STATE_OK, detail, NULL);
+    } else {
+        put(r, "key ring", STATE_OK, "none (membrane keys set NAME makes one)", NULL);
+    }
+    membrane_result_free(status);
+}
+
 static void check_certificates(report *r, const mb_config *config) {
     static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
                                         "/etc/ssl/cert.pem"};
@@ -164,6 +192,7 @@ int membrane_doctor(membrane_t *m, int64_t timeout_ms, membrane_result **ret_res
     check_library(&r);
     check_config(&r, config);
     check_keys(&r, config);
+    check_ring(&r, m, config);
     check_certificates(&r, config);
     check_log(&r, m, config);
     check_helper(&r);

@@ -11,6 +11,7 @@
 #include "runtime/call.h"
 #include "runtime/discover.h"
 #include "runtime/fork.h"
+#include "seal/keyring.h"
 
 void membrane_options_init(membrane_options *options, size_t size) { mb_options_init(options, size, sizeof *options); }
 
@@ -32,6 +33,8 @@ static void free_options(membrane_options *o) {
     mb_free((char *)(uintptr_t)o->config_text);
     mb_free((char *)(uintptr_t)o->project_dir);
     mb_free((char *)(uintptr_t)o->log_path);
+    if (o->passphrase) mb_forget_kept((char *)(uintptr_t)o->passphrase, strlen(o->passphrase));
+    mb_free((char *)(uintptr_t)o->passphrase);
 }
 
 static bool copy_options(membrane_options *to, const membrane_options *from) {
@@ -42,8 +45,11 @@ static bool copy_options(membrane_options *to, const membrane_options *from) {
                                         : NULL;
     to->project_dir = mb_strdup(from->project_dir);
     to->log_path = mb_strdup(from->log_path);
+    to->passphrase = mb_strdup(from->passphrase); // a reload needs it again
+    if (to->passphrase) mb_keep_in_memory((char *)(uintptr_t)to->passphrase, strlen(to->passphrase));
     return !((from->config_path && !to->config_path) || (from->config_text && !to->config_text) ||
-             (from->project_dir && !to->project_dir) || (from->log_path && !to->log_path));
+             (from->project_dir && !to->project_dir) || (from->log_path && !to->log_path) ||
+             (from->passphrase && !to->passphrase));
 }
 
 static void free_room(mb_engine_room *room) {

@@ -3,12 +3,10 @@
 #include "runtime/trust.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -100,31 +98,6 @@ int mb_trust_check(const char *path, bool *ret_trusted, membrane_error **err) {
     return code;
 }
 
-static int make_folder(const char *path) {
-    char part[PATH_MAX];
-    for (size_t i = 1; i < sizeof part && path[i]; i++) {
-        if (path[i] != '/') continue;
-        memcpy(part, path, i);
-        part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST) return -1;
-    }
-    return 0;
-}
-
-static int write_list(const char *list, const mb_buf *text, membrane_error **err) {
-    char *fresh;
-    int joined = join(list, ".new", &fresh, err);
-    if (joined) return joined;
-    int fd = make_folder(list) == 0 ? open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
-    bool good = fd >= 0 && write(fd, mb_buf_text(text), text->len) == (ssize_t)text->len && fsync(fd) == 0;
-    int failed = errno;
-    if (fd >= 0) close(fd);
-    if (good && rename(fresh, list) != 0) good = false, failed = errno;
-    int code = good ? 0 : mb_error_set(err, MEMBRANE_EIO, "cannot write %s: %s", list, strerror(failed));
-    mb_free(fresh);
-    return code;
-}
-
 int mb_trust_add(const char *path, char ret_hash[MB_HASH_HEX_SIZE], membrane_error **err) {
     char full[PATH_MAX];
     mb_buf text = MB_BUF(MB_LIMIT_CONFIG);
@@ -147,7 +120,8 @@ int mb_trust_add(const char *path, char ret_hash[MB_HASH_HEX_SIZE], membrane_err
         }
         if (text.len && text.data[text.len - 1] != '\n') mb_buf_putc(&text, '\n');
         mb_buf_putf(&text, "%s %s\n", ret_hash, full);
-        code = mb_buf_ok(&text) ? write_list(list, &text, err) : mb_error_no_memory(err);
+        code = mb_buf_ok(&text) ? mb_file_make_folders(list, err) : mb_error_no_memory(err);
+        if (code == 0) code = mb_file_replace(list, mb_buf_text(&text), text.len, err);
     }
     mb_buf_free(&text);
     mb_free(list);

@@ -26,6 +26,12 @@ static const field fields[] = {
     FIELD(membrane_options, config_len),
     FIELD(membrane_options, project_dir),
     FIELD(membrane_options, log_path),
+    FIELD(membrane_options, passphrase),
+    WHOLE(membrane_keys_options),
+    FIELD(membrane_keys_options, struct_size),
+    FIELD(membrane_keys_options, flags),
+    FIELD(membrane_keys_options, folder),
+    FIELD(membrane_keys_options, passphrase),
     WHOLE(membrane_call_options),
     FIELD(membrane_call_options, struct_size),
     FIELD(membrane_call_options, flags),
@@ -58,27 +64,43 @@ static const field *find(const char *owner, const char *name) {
     return NULL;
 }
 
+static void init(const char *owner, void *options, size_t size) {
+    if (strcmp(owner, "membrane_options") == 0)
+        membrane_options_init(options, size);
+    else if (strcmp(owner, "membrane_keys_options") == 0)
+        membrane_keys_options_init(options, size);
+    else
+        membrane_call_options_init(options, size);
+}
+
 // The init function with a struct of this size, in memory of just this size where a checker watches, and with a
 // canary behind it where none does.
 static void check_init(const char *owner, size_t size) {
     unsigned char *bytes = malloc(size + 64), *exact = malloc(size);
     uint32_t said = 0;
-    int is_open = strcmp(owner, "membrane_options") == 0;
     if (!bytes || !exact) abort();
     memset(bytes, 0xa5, size + 64);
-    if (is_open)
-        membrane_options_init((membrane_options *)(void *)bytes, size);
-    else
-        membrane_call_options_init((membrane_call_options *)(void *)bytes, size);
-    if (is_open)
-        membrane_options_init((membrane_options *)(void *)exact, size);
-    else
-        membrane_call_options_init((membrane_call_options *)(void *)exact, size);
+    init(owner, bytes, size);
+    init(owner, exact, size);
     memcpy(&said, bytes, sizeof said);
     if (said != size) fail("init says another size", owner, "struct_size", size, said);
     for (size_t i = 0; i < 64; i++)
         if (bytes[size + i] != 0xa5) fail("init wrote past the struct", owner, "", size, size + i);
     free(bytes);
+    free(exact);
+}
+
+// Key options of an older size: no home is needed to say that they make sense.
+static void check_keys(size_t size) {
+    void *exact = malloc(size);
+    membrane_result *status = NULL;
+    membrane_error *err = NULL;
+    if (!exact) abort();
+    membrane_keys_options_init(exact, size);
+    if (membrane_keys_status(exact, &status, &err) == MEMBRANE_EINVAL)
+        fail("options of an older size are refused", "membrane_keys_options", "", size, size);
+    membrane_result_free(status);
+    membrane_error_free(err);
     free(exact);
 }
 
@@ -92,10 +114,7 @@ static void check_use(const char *owner, size_t size) {
     char *answer = NULL;
     int is_open = strcmp(owner, "membrane_options") == 0, status;
     if (!exact) abort();
-    if (is_open)
-        membrane_options_init(exact, size);
-    else
-        membrane_call_options_init(exact, size);
+    init(owner, exact, size);
     status = membrane_open(is_open ? exact : NULL, &m, &err);
     if (status == 0) status = membrane_call_text(m, request, 0, is_open ? NULL : exact, &answer, &err);
     if (status != 0) {
@@ -124,7 +143,10 @@ int main(int argc, char **argv) {
                 fail("size", owner, "", size, whole ? whole->size : 0);
             if (strcmp(owner, "membrane_provider_table") == 0) continue;
             check_init(owner, size);
-            check_use(owner, size);
+            if (strcmp(owner, "membrane_keys_options") == 0)
+                check_keys(size);
+            else
+                check_use(owner, size);
         } else if (sscanf(line, " %63s %zu %zu", name, &offset, &size) == 3) {
             const field *now = find(owner, name);
             if (!now || now->offset != offset) fail("offset", owner, name, offset, now ? now->offset : 0);
@@ -132,8 +154,9 @@ int main(int argc, char **argv) {
         }
     }
     fclose(list);
-    if (rows != 3) puts("sizes.txt lacks a struct of this version: add its rows, and keep the old ones"), failed = 1;
+    if (rows != 4) puts("sizes.txt lacks a struct of this version: add its rows, and keep the old ones"), failed = 1;
     check_init("membrane_options", 8); // even less than any version had
     check_init("membrane_call_options", 8);
+    check_init("membrane_keys_options", 8);
     return failed;
 }

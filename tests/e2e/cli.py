@@ -4,6 +4,7 @@
 
   cli.py MEMBRANE BUILD SOURCE [PATTERN]     the names of the tests that hold PATTERN only
 """
+import fcntl
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -596,6 +598,111 @@ def a_project_counts_once_it_is_trusted():
     expect_in("not trusted", json.dumps(run_json("config", "path", cwd=project)))
     expect_in("project", run_json("config", "trust", cwd=project)["path"])
     expect(run("-m", "local-name", "hi", cwd=project).out, "Hello world\n")
+
+
+# ---- keys -----------------------------------------------------------------------------------------------------------
+
+def own_ring(name):
+    """An environment with a key ring of its own."""
+    folder = home / f"ring-{name}"
+    folder.mkdir(exist_ok=True)
+    return {"XDG_CONFIG_HOME": str(folder)}, folder / "membrane" / "keys"
+
+
+@test
+def a_sealed_key_reaches_the_wire_and_nothing_else():
+    env, ring = own_ring("wire")
+    expect_in("empty", run("keys", env=env).err)
+    done = run("keys", "set", "cloud", stdin=b"sk-PLANTED-sealed\n", env=env)
+    expect_in("api_key: sealed:cloud", done.out)
+    expect_in("master.key", done.err)
+    (home / "key.txt").write_text("sk-PLANTED-file\r\n")
+    expect(run_json("keys", "set", "other", "--file", "key.txt", env=env)["path"], str(ring))
+    expect([i["name"] for i in run_json("keys", env=env)["items"]], ["cloud", "other"])
+    expect(re.sub(r"\d", "9", run("keys", "list", env=env).out), "NAME   SET\ncloud  9999-99-99 99:99:99\nother  9999-99-99 99:99:99\n")
+    (home / "sealed.yaml").write_text(f"providers:\n  c: {{kind: openai-compatible, base_url: {server.url}/v1, api_key: sealed:cloud}}\n"
+                                      f"  o: {{kind: openai-compatible, base_url: {server.url}/v1, api_key: sealed:other}}\n")
+    for model, key in (("c/ok", "sk-PLANTED-sealed"), ("o/ok", "sk-PLANTED-file")):
+        expect(run("-m", model, "--config", "sealed.yaml", "hi", env=env).out, "Hello world\n")
+        expect(server.requests[-1][2].get("Authorization"), f"Bearer {key}")
+    expect_in("sealed:cloud", run("config", "show", "--config", "sealed.yaml", env=env).out)
+    expect_in("2 keys, sealed with a key file", run("doctor", env=env, code=None).out)
+    run("keys", "remove", "cloud", env=env)
+    error = run_error("-m", "c/ok", "--config", "sealed.yaml", "hi", kind="config", code=2, env=env)
+    expect((error["hint"], "sealed.yaml:2: " in error["message"]), ("membrane keys set cloud", True))
+    run_error("keys", "remove", "cloud", kind="not_found", code=6, env=env)
+
+
+@test
+def a_value_is_never_an_argument():
+    env, ring = own_ring("argument")
+    for args in (["set", "cloud", "sk-PLANTED-argument"], ["sk-PLANTED-argument", "cloud", "set"]):
+        done = run("keys", *args, code=2, env=env)
+        expect("PLANTED" in done.out + done.err, False)
+    expect_in("no value", run("keys", "set", "cloud", code=2, env=env).err)
+    expect_in("no name", run("keys", "set", "a b", code=2, stdin=b"x", env=env).err)
+    run("keys", "set", "cloud", "--file", "nowhere", code=6, env=env)
+    run("keys", "set", code=2, env=env)
+    expect_in("set", run("keys", "ste", code=2, env=env).err)
+    expect(ring.exists(), False)
+
+
+@test
+def a_ring_that_cannot_be_read_says_what_to_do():
+    env, ring = own_ring("broken")
+    run("keys", "set", "cloud", stdin=b"sk-PLANTED-x", env=env)
+    ring.chmod(0o644)
+    expect(run_error("keys", kind="config", code=2, env=env)["hint"], f"chmod 600 {ring}")
+    expect_in(f"fail key ring: {ring} may be read", run("doctor", code=1, env=env).out)
+    ring.chmod(0o600)
+    ring.write_text(ring.read_text().replace("cloud", "clown"))
+    expect_in("was changed", run_error("keys", kind="config", code=2, env=env)["message"])
+    ring.write_text("membrane-keys 2\n")
+    run_error("keys", kind="newer_version", code=2, env=env)
+
+
+def at_terminal(args, answers, env):
+    """A session of its own whose terminal is asked; what it shows, and the exit code."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([MEMBRANE, *args], stdin=slave, stdout=slave, stderr=slave, env=environment(NO_COLOR="1", **env),
+                               cwd=home, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(slave)
+    out, end = b"", time.monotonic() + 30
+    try:
+        while time.monotonic() < end:
+            if answers and answers[0][0] in out and not termios.tcgetattr(master)[3] & termios.ECHO:
+                os.write(master, answers.pop(0)[1])
+            if select.select([master], [], [], 0.02)[0]:
+                out += os.read(master, 65536)
+    except OSError:  # EIO: the other side is closed
+        pass
+    echoes = bool(termios.tcgetattr(master)[3] & termios.ECHO)
+    os.close(master)
+    expect(echoes, True, "the echo is on again")
+    return out, process.wait(timeout=10)
+
+
+@test
+def passphrase_and_value_are_typed_unseen():
+    env, ring = own_ring("typed")
+    out, code = at_terminal(["keys", "set", "cloud", "--passphrase"],
+                            [(b"New passphrase", b"PLANTED words\n"), (b"Once more", b"PLANTED words\n"), (b"Value of cloud", b"sk-PLANTED-typed\n")], env)
+    expect((code, b"PLANTED" in out), (0, False), repr(out))
+    expect_in("argon2id", ring.read_text())
+    (home / "typed.yaml").write_text(f"providers:\n  c: {{kind: openai-compatible, base_url: {server.url}/v1, api_key: sealed:cloud}}\n")
+    ask = ["-m", "c/ok", "--config", "typed.yaml", "hi"]
+    out, code = at_terminal(ask, [(b"Passphrase", b"PLANTED words\n")], env)
+    expect((code, b"Hello world" in out, b"PLANTED" in out), (0, True, False), repr(out))
+    expect(server.requests[-1][2].get("Authorization"), "Bearer sk-PLANTED-typed")
+    out, code = at_terminal(ask, [(b"Passphrase", b"PLANTED wrong\n")], env)
+    expect((code, b"does not open" in out), (4, True), repr(out))
+    out, code = at_terminal(["keys", "remove", "cloud"], [(b"Passphrase", b"\x03")], env)  # Ctrl-C
+    expect(code, 130, repr(out))
+    expect(run(*ask, env={**env, "MEMBRANE_PASSPHRASE": "PLANTED words"}).out, "Hello world\n")
+    expect_in("MEMBRANE_PASSPHRASE", run_error(*ask, kind="auth", code=4, env=env)["hint"])
+    expect([i["name"] for i in run_json("keys", env=env)["items"]], ["cloud"])  # names need none
+    out, code = at_terminal(["keys", "set", "x", "--passphrase"], [(b"New passphrase", b"one\n"), (b"Once more", b"two\n")], own_ring("differ")[0])
+    expect((code, b"not the same" in out), (2, True), repr(out))
 
 
 @test

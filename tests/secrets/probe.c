@@ -98,6 +98,8 @@ int main(int argc, char **argv) {
     SAY("reload", membrane_config_reload(m, &err_));
     SAY("paths", membrane_config_paths(NULL, &result_, &err_));
     SAY("providers", membrane_provider_list(m, 1, 3000, &result_, &err_));
+    SAY("keys", membrane_keys_list(NULL, &result_, &err_));
+    SAY("key status", membrane_keys_status(NULL, &result_, &err_));
     SAY("doctor", membrane_doctor(m, 3000, &result_, &err_));
     SAY("calls", membrane_log_calls(m, "{\"limit\":1000}", &result_, &err_));
     say_records(m);

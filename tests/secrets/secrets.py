@@ -28,7 +28,7 @@ def plant():
 
 LITERAL, ENV, FILE, HEADER, HEADER_ENV, EXTRA, OPENAI = (plant() for _ in range(7))
 USER, PASSWORD, PROXY_USER, PROXY_PASSWORD, OLLAMA_PASSWORD, ENV_PROXY_PASSWORD, SLASH = (plant() for _ in range(7))
-SECOND = plant()
+SECOND, SEALED, SEALED_HEADER, PASSPHRASE = (plant() for _ in range(4))
 
 
 def basic(user, password):
@@ -36,7 +36,8 @@ def basic(user, password):
 
 
 PLANTED = {name: globals()[name] for name in ("LITERAL", "ENV", "FILE", "HEADER", "HEADER_ENV", "EXTRA", "OPENAI", "USER", "PASSWORD",
-                                              "PROXY_USER", "PROXY_PASSWORD", "OLLAMA_PASSWORD", "ENV_PROXY_PASSWORD", "SLASH", "SECOND")}
+                                              "PROXY_USER", "PROXY_PASSWORD", "OLLAMA_PASSWORD", "ENV_PROXY_PASSWORD", "SLASH", "SECOND", "SEALED",
+                                              "SEALED_HEADER", "PASSPHRASE")}
 PLANTED["BASIC"] = basic(USER, PASSWORD)
 PLANTED["PROXY_BASIC"] = basic(PROXY_USER, PROXY_PASSWORD)
 
@@ -114,6 +115,7 @@ PROVIDERS = {
     "literal": {"kind": "openai-compatible", "base_url": HOST, "api_key": LITERAL},
     "env": {"kind": "openai-compatible", "base_url": HOST, "api_key": "env:PLANTED_KEY"},
     "file": {"kind": "openai-compatible", "base_url": HOST, "api_keys": [f"file:{HOME}/key", SECOND]},
+    "sealed": {"kind": "openai-compatible", "base_url": HOST, "api_key": "sealed:cloud", "headers": {"X-Sealed": "sealed:header"}},
     "header": {"kind": "openai-compatible", "base_url": HOST, "headers": {"X-Token": HEADER, "X-Other": "env:PLANTED_HEADER"}},
     "url": {"kind": "openai-compatible", "base_url": f"http://{USER}:{PASSWORD}@127.0.0.1:{PORT}/v1"},
     "proxy": {"kind": "openai-compatible", "base_url": "http://far.example/v1",
@@ -141,13 +143,14 @@ def environment(**more):
     env = {k: v for k, v in os.environ.items()
            if not re.search(r"_API_KEY$|^HF_TOKEN$|_proxy$|_PROXY$|^MEMBRANE|^OPENAI|^OLLAMA", k)}
     env.update(HOME=str(HOME), XDG_CONFIG_HOME=str(HOME / "config"), XDG_STATE_HOME=str(HOME / "state"), PLANTED_KEY=ENV,
-               PLANTED_HEADER=HEADER_ENV, OPENAI_API_KEY=OPENAI, OPENAI_BASE_URL=HOST,
+               PLANTED_HEADER=HEADER_ENV, MEMBRANE_PASSPHRASE=PASSPHRASE, OPENAI_API_KEY=OPENAI, OPENAI_BASE_URL=HOST,
                OLLAMA_HOST=f"http://user:{OLLAMA_PASSWORD}@127.0.0.1:{PORT}", http_proxy=f"http://user:{ENV_PROXY_PASSWORD}@127.0.0.1:{PORT}")
     return {**env, **more}
 
 
-def run(*command, **env):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=environment(**env), cwd=HOME, check=False)
+def run(*command, stdin=None, **env):
+    given = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+    done = subprocess.run(command, **given, capture_output=True, timeout=60, env=environment(**env), cwd=HOME, check=False)
     outputs.append((" ".join(pathlib.Path(command[0]).name if i == 0 else c for i, c in enumerate(command)), done.stdout + done.stderr))
     return done
 
@@ -187,6 +190,22 @@ def the_search_finds_what_is_said_aloud():
         row.unlink(missing_ok=True)  # prompts are kept here
 
 
+def keys_are_sealed_without_a_word_of_them():
+    before = len(outputs)
+    (HOME / "value").write_text(SEALED_HEADER)
+    for args, value in ((["cloud"], SEALED), (["header", "--file", str(HOME / "value")], "")):
+        done = membrane("keys", "set", *args, stdin=value.encode() + b"\n")
+        assert done.returncode == 0, done
+    (HOME / "value").unlink()
+    for args in (["list"], ["set", "cloud", SEALED], ["set", SEALED, SEALED], [SEALED, "set", SEALED], ["remove", "cloud", SEALED]):
+        done = membrane("keys", *args)
+        membrane("keys", *args, "--json")
+        assert done.returncode == (0 if args == ["list"] else 2), done
+    membrane("keys", "list", MEMBRANE_PASSPHRASE="PLANTED-wrong")
+    membrane("config", "show", MEMBRANE_PASSPHRASE="PLANTED-wrong")
+    nothing_is_in(since(before))
+
+
 def errors_of_every_kind_say_no_secret():
     before = len(outputs)
     for provider in PROVIDERS:
@@ -219,7 +238,7 @@ def plans_say_no_secret():
 
 def other_verbs_say_no_secret():
     before = len(outputs)
-    for verb in (["models"], ["providers"], ["providers", "--no-probe"], ["config", "show"], ["config", "show", "--origin"], ["config", "validate"],
+    for verb in (["keys"], ["models"], ["providers"], ["providers", "--no-probe"], ["config", "show"], ["config", "show", "--origin"], ["config", "validate"],
                  ["config", "path"], ["doctor"], ["version"], ["logs"], ["completion", "bash"], ["help"]):
         membrane(*verb)
         membrane(*verb, "--json")
@@ -265,18 +284,18 @@ def the_c_api_says_no_secret():
 def the_files_that_are_left_hold_no_secret():
     left = [(str(path), path.read_bytes()) for path in HOME.rglob("*")
             if path.is_file() and path not in (CONFIG_FILE, HOME / "key", HOME / "wrong.json")]
-    assert {"calls.db", "probe.db"} <= {pathlib.Path(name).name for name, _ in left}, [name for name, _ in left]
+    assert {"calls.db", "probe.db", "keys"} <= {pathlib.Path(name).name for name, _ in left}, [name for name, _ in left]
     nothing_is_in(left)
 
 
 def every_secret_was_sent():
     """Otherwise nothing could have been found."""
     sent = " ".join(seen)
-    never = [name for name, text in PLANTED.items() if text not in sent and name != "SLASH"]
+    never = [name for name, text in PLANTED.items() if text not in sent and name not in ("SLASH", "PASSPHRASE")]
     assert not never, never
 
 
-TESTS = [the_search_finds_what_is_said_aloud, errors_of_every_kind_say_no_secret, implicit_providers_say_no_secret, plans_say_no_secret,
+TESTS = [keys_are_sealed_without_a_word_of_them, the_search_finds_what_is_said_aloud, errors_of_every_kind_say_no_secret, implicit_providers_say_no_secret, plans_say_no_secret,
          other_verbs_say_no_secret, wrong_configurations_say_no_secret, the_c_api_says_no_secret, the_files_that_are_left_hold_no_secret,
          every_secret_was_sent]
 
