@@ -3,12 +3,22 @@
 // row says for which api (a glob), which provider (a glob), at which place (a glob over "messages.2.content"; numbers
 // of lists are numbers), and why. kind says how: LOST (recorded, not written), ADDED (written, not recorded), CHANGED,
 // or, where both say the same: BLANK (null,
-// "", [], {}, false or absent), JOINED (a list of text parts as one string), SPACED (JSON as text, with other white
-// space or order), MERGED (neighbours of one role as one message, their blocks one behind the other).
+// "", [], {}, false or absent), JOINED (a list of text parts as one string), REPAIRED (a call's arguments that were no
+// JSON object), SPACED (JSON as text, with other white space or order), MERGED (neighbours of one role as one message,
+// their blocks one behind the other).
 #ifndef TESTS_WIRES_DIFFERENCES_H
 #define TESTS_WIRES_DIFFERENCES_H
 
-typedef enum { LOST = 1, ADDED = 2, CHANGED = 4, BLANK = 8, JOINED = 16, SPACED = 32, MERGED = 64 } difference_kind;
+typedef enum {
+    LOST = 1,
+    ADDED = 2,
+    CHANGED = 4,
+    BLANK = 8,
+    JOINED = 16,
+    SPACED = 32,
+    MERGED = 64,
+    REPAIRED = 128
+} difference_kind;
 
 typedef struct allowed_difference {
     int kinds; // difference_kind, or-ed
@@ -26,6 +36,10 @@ static const allowed_difference ALLOWED[] = {
     {LOST | ADDED, "chat.completions", "*", "max*_tokens", "by the name that the row gives it"},
     {ADDED, "chat.completions", "mistral", "tools.*.type", "left out by a client; the documentation has it"},
     {BLANK, "chat.completions", "*", "tools", "no tools"},
+    {BLANK, "chat.completions", "*", "messages.*.tool_calls", "no calls"},
+    {BLANK, "chat.completions", "*", "messages.*.name", "no name"},
+    {REPAIRED, "chat.completions", "*", "messages.*.tool_calls.*.function.arguments",
+     "strict servers refuse the request else"},
     {ADDED, "embeddings", "*", "encoding_format", "vectors are asked for in base64 where the server can"},
     // anthropic
     {BLANK, "messages", "*", "stream", "asked for only where it is wanted: no stream is the default"},
@@ -33,7 +47,8 @@ static const allowed_difference ALLOWED[] = {
     {BLANK, "generateContent", "*", "generationConfig", "no settings"},
     {LOST, "*", "gemini", "systemInstruction.role", "only its parts are read"},
     {LOST, "*", "vertexai", "systemInstruction.role", "only its parts are read"},
-    {LOST, "generateContent", "*", "tools.*.parameters_json_schema", "the same field by its name in the protocol buffers"},
+    {LOST, "generateContent", "*", "tools.*.parameters_json_schema",
+     "the same field by its name in the protocol buffers"},
     {ADDED, "generateContent", "gemini", "tools.*.parametersJsonSchema", "the same field by its name in JSON"},
     {CHANGED, "generateContent", "vertexai", "contents.0.role", "a role that does not exist, for the error it brings"},
     // bedrock
@@ -48,6 +63,8 @@ static const allowed_difference ALLOWED[] = {
     {ADDED, "ollama.*", "*", "stream", "always said: it streams unless told not to"},
     {BLANK, "ollama.*", "*", "options", "always there"},
     {BLANK, "ollama.*", "*", "tools", "no tools"},
+    // cohere
+    {JOINED, "cohere.chat", "*", "messages.*.content", "text is one string"},
     // openai-responses
     {ADDED, "responses", "*", "store", "nothing is kept at the provider unless it is asked to"},
     {ADDED, "responses", "*", "include", "reasoning is asked for encrypted, so that it can go back"},
@@ -55,7 +72,8 @@ static const allowed_difference ALLOWED[] = {
     {BLANK, "responses", "*", "tools.*.description", "null says as much as nothing"},
     {ADDED, "responses", "openai", "tools.*.strict", "a schema is taken as it is unless strict is asked for"},
     {CHANGED, "responses", "*", "input", "a string is a list of one message"},
-    {CHANGED, "responses", "*", "input.0.role", "a leading system message is the instructions; here it is a developer's"},
+    {CHANGED, "responses", "*", "input.0.role",
+     "a leading system message is the instructions; here it is a developer's"},
 };
 
 #endif

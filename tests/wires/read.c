@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/pattern.h"
 #include "differences.h"
+#include "route/request.h"
 
 static const struct {
     const char *wire;
@@ -16,8 +17,10 @@ static const struct {
     {"ollama", READERS_OLLAMA},
     {"bedrock", READERS_BEDROCK},
     {"gemini", READERS_GEMINI},
-    {"anthropic", READERS_ANTHROPIC},
     {"openai-responses", READERS_RESPONSES},
+    {"cohere", READERS_COHERE},
+    {"cohere-v1", READERS_COHERE_V1},
+    {"anthropic", READERS_ANTHROPIC},
 };
 
 const wire_reader *wire_reader_find(const char *wire, const char *api) {
@@ -53,6 +56,32 @@ void read_extra(mb_jw *out, const mb_json *body, const char *const *known) {
         mb_jw_value(out, m);
     }
     if (open) mb_jw_end_object(out);
+}
+
+bool read_is_canonical(mb_ask_kind kind, const char *key, const mb_json *value) {
+    static const char *const BASE[MB_ASK_KINDS] = {
+        [MB_ASK_CHAT] = "\"kind\":\"chat\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]",
+        [MB_ASK_COMPLETION] = "\"kind\":\"completion\",\"prompt\":\"x\"",
+        [MB_ASK_EMBED] = "\"kind\":\"embed\",\"input\":\"x\"",
+        [MB_ASK_RERANK] = "\"kind\":\"rerank\",\"query\":\"x\",\"documents\":[\"y\"]",
+        [MB_ASK_COUNT_TOKENS] = "\"kind\":\"count_tokens\",\"input\":\"x\"",
+    };
+    mb_buf text = MB_BUF(1 << 24);
+    mb_arena arena = {0};
+    const mb_json *request = NULL;
+    mb_ask_kind ignored;
+    mb_buf_putf(&text, "{%s,", BASE[kind]);
+    mb_jw w = mb_jw_to(&text);
+    mb_jw_strn(&w, key, strlen(key));
+    mb_buf_putc(&text, ':');
+    w = mb_jw_to(&text);
+    mb_jw_value(&w, value);
+    mb_buf_putc(&text, '}');
+    bool good = value && mb_json_parse(&arena, text.data, text.len, &request, NULL) == 0 &&
+                mb_request_check(request, &ignored, NULL) == 0;
+    mb_buf_free(&text);
+    mb_arena_free(&arena);
+    return good;
 }
 
 void read_copy(mb_jw *out, const mb_json *body, const char *theirs, const char *ours) {
@@ -154,6 +183,16 @@ static bool is_merged(const mb_json *want, const mb_json *ours) {
     return want->count && at + 1 == ours->count;
 }
 
+// Arguments that are no JSON object.
+static bool is_repaired(const mb_json *want, const mb_json *ours) {
+    mb_arena arena = {0};
+    const mb_json *tree = NULL;
+    bool is_bad = mb_json_is(want, MB_JSON_STRING) && mb_json_str_is(ours, "{}") &&
+                  (mb_json_parse(&arena, want->str, want->len, &tree, NULL) != 0 || tree->type != MB_JSON_OBJECT);
+    mb_arena_free(&arena);
+    return is_bad;
+}
+
 static void compare(comparison *c, const mb_json *want, const mb_json *ours);
 
 static void compare_at(comparison *c, const char *key, size_t index, const mb_json *want, const mb_json *ours) {
@@ -185,6 +224,7 @@ static void compare(comparison *c, const mb_json *want, const mb_json *ours) {
         for (uint32_t i = 0; i < want->count; i++) compare_at(c, NULL, i, &want->children[i], &ours->children[i]);
     } else if ((is_blank(want) && is_blank(ours) && is_allowed(c, BLANK)) ||
                (is_joined(want, ours) && is_allowed(c, JOINED)) ||
+               (is_repaired(want, ours) && is_allowed(c, REPAIRED)) ||
                (want->type == MB_JSON_ARRAY && ours->type == MB_JSON_ARRAY && ours->count && is_merged(want, ours) &&
                 is_allowed(c, MERGED)) ||
                (is_same_text(want, ours) && is_allowed(c, SPACED))) {

@@ -32,9 +32,11 @@ typedef struct wire_reader {
 extern const wire_reader READERS_OPENAI[]; // each ends with an entry without api
 extern const wire_reader READERS_OLLAMA[];
 extern const wire_reader READERS_GEMINI[];
+extern const wire_reader READERS_RESPONSES[];
+extern const wire_reader READERS_COHERE[];
+extern const wire_reader READERS_COHERE_V1[];
 extern const wire_reader READERS_ANTHROPIC[];
 extern const wire_reader READERS_BEDROCK[];
-extern const wire_reader READERS_RESPONSES[];
 
 const wire_reader *wire_reader_find(const char *wire, const char *api); // NULL if there is none
 
@@ -43,8 +45,13 @@ const wire_reader *wire_reader_find(const char *wire, const char *api); // NULL 
 void read_model(const read_ask *ask, const char *text);
 // All members of body but the known ones (NULL-terminated), as "extra_body"; nothing if there are none.
 void read_extra(mb_jw *out, const mb_json *body, const char *const *known);
+// Whether a request of this kind may hold this value under this key.
+bool read_is_canonical(mb_ask_kind kind, const char *key, const mb_json *value);
 // A member under our name, if it is there.
 void read_copy(mb_jw *out, const mb_json *body, const char *theirs, const char *ours);
+
+// A request for a ranking, which all servers that have it take in the same words.
+bool read_rerank(const read_ask *ask, mb_jw *out);
 
 // Two requests as JSON trees: each place that differs, as a line "messages.2.content: … , not …" into why, unless a row
 // of differences.h allows it for this api and provider. Returns how many places differ that may not.

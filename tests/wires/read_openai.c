@@ -49,13 +49,15 @@ static void put_part(mb_jw *w, const mb_json *part) {
     mb_jw_end_object(w);
 }
 
-static void put_content(mb_jw *w, const mb_json *content) {
+static void put_content(mb_jw *w, const mb_json *content, bool may_be_null) {
     mb_jw_key(w, "content");
-    if (!content || content->type != MB_JSON_ARRAY) {
-        if (content)
+    if (!mb_json_is(content, MB_JSON_ARRAY)) {
+        if (mb_json_is(content, MB_JSON_STRING))
             mb_jw_value(w, content);
-        else
+        else if (may_be_null)
             mb_jw_null(w);
+        else
+            mb_jw_str(w, "");
         return;
     }
     mb_jw_array(w);
@@ -104,7 +106,7 @@ static void put_message(mb_jw *w, const read_ask *ask, const mb_json *m) {
     const mb_json *calls = mb_json_get(m, "tool_calls");
     mb_jw_object(w);
     mb_jw_kvalue_if(w, "role", mb_json_get(m, "role"));
-    put_content(w, mb_json_get(m, "content"));
+    put_content(w, mb_json_get(m, "content"), assistant);
     if (mb_json_get_str(m, "name")) mb_jw_kvalue_if(w, "name", mb_json_get(m, "name"));
     mb_jw_kvalue_if(w, "tool_call_id", mb_json_get(m, "tool_call_id"));
     if (assistant && mb_json_is(calls, MB_JSON_ARRAY)) {
@@ -176,21 +178,21 @@ static void read_sampling(const read_ask *ask, mb_jw *out, const char **known, s
     for (size_t i = 0; i < MB_COUNT(SAME); i++) {
         bool chat_only = i >= 4;
         const mb_json *v = mb_json_get(ask->body, SAME[i]);
-        if (!v || v->type == MB_JSON_NULL || !can_say(ask, SAME[i]) || (chat_only && ask->kind != MB_ASK_CHAT))
-            continue;
-        if (strcmp(SAME[i], "tool_choice") == 0 && mb_json_str_is(v, "any")) continue; // Mistral's word
+        if (!can_say(ask, SAME[i]) || (chat_only && ask->kind != MB_ASK_CHAT)) continue;
+        if (!read_is_canonical(ask->kind, SAME[i], v)) continue; // a server's own form: as extra_body
         read_copy(out, ask->body, SAME[i], SAME[i]);
         known[(*count)++] = SAME[i];
     }
     const char *keys[] = {"max_completion_tokens", "max_tokens"};
     for (size_t i = 0; i < MB_COUNT(keys); i++) {
-        if (mb_json_int(mb_json_get(ask->body, keys[i]), 0) < 1) continue;
+        if (!read_is_canonical(ask->kind, "max_tokens", mb_json_get(ask->body, keys[i]))) continue;
         read_copy(out, ask->body, keys[i], "max_tokens");
         known[(*count)++] = keys[i];
         break;
     }
     const char *thinking = ask->quirks->thinking_key;
-    if (thinking && strcmp(thinking, "reasoning_effort") == 0 && mb_json_get(ask->body, thinking)) {
+    if (thinking && strcmp(thinking, "reasoning_effort") == 0 &&
+        read_is_canonical(ask->kind, "thinking", mb_json_get(ask->body, thinking))) {
         read_copy(out, ask->body, thinking, "thinking");
         known[(*count)++] = thinking;
     }
@@ -240,5 +242,6 @@ const wire_reader READERS_OPENAI[] = {
     {"chat.completions", read_chat, MB_ASK_CHAT},
     {"completions", read_completion, MB_ASK_COMPLETION},
     {"embeddings", read_embed, MB_ASK_EMBED},
+    {"rerank", read_rerank, MB_ASK_RERANK},
     {0},
 };
