@@ -79,6 +79,8 @@ extern const mb_adapter mb_adapter_ollama;
 extern const mb_adapter mb_adapter_gemini;
 extern const mb_adapter mb_adapter_anthropic;
 extern const mb_adapter mb_adapter_responses;
+extern const mb_adapter mb_adapter_cohere;
+extern const mb_adapter mb_adapter_cohere_v1;
 extern const mb_adapter mb_adapter_bedrock;
 
 const mb_adapter *mb_adapter_find(const char *name); // NULL if there is none
