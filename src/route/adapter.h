@@ -78,6 +78,7 @@ extern const mb_adapter mb_adapter_openai;
 extern const mb_adapter mb_adapter_ollama;
 extern const mb_adapter mb_adapter_gemini;
 extern const mb_adapter mb_adapter_anthropic;
+extern const mb_adapter mb_adapter_tgi;
 extern const mb_adapter mb_adapter_responses;
 extern const mb_adapter mb_adapter_cohere;
 extern const mb_adapter mb_adapter_cohere_v1;

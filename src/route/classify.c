@@ -64,6 +64,7 @@ static void read_object(const mb_json *v, told *t) {
     if (!t->message) t->message = first_str(v, MESSAGES, MB_COUNT(MESSAGES));
     if (!t->message) t->message = detail_text(mb_json_get(v, "detail"));
     if (!t->type) t->type = mb_json_get_str(v, "type");
+    if (!t->type) t->type = mb_json_get_str(v, "error_type"); // Text Generation Inference
     read_amazon_type(mb_json_get_str(v, "__type"), t);
     if (!t->code) t->code = mb_json_get_str(v, "code");
     if (!t->code) t->code = mb_json_get_str(v, "status"); // Google's word
@@ -161,7 +162,9 @@ static int verdict(const told *t, int status) {
     if (!code) code = by_word(t->amazon_type, status);
     if (!code && status == 429) code = MEMBRANE_ERATE; // whatever it says beside its codes
     if (!code) code = by_phrase(t->message, status);
-    if (!code && status < 300 && strcasecmp(t->amazon_type, "ValidationException") == 0) code = MEMBRANE_EBADREQUEST;
+    bool is_invalid = strcasecmp(t->amazon_type, "ValidationException") == 0 ||
+                      (t->type && strcmp(t->type, "validation") == 0); // Text Generation Inference
+    if (!code && status < 300 && is_invalid) code = MEMBRANE_EBADREQUEST;
     return code ? code : by_class(status);
 }
 

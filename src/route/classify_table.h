@@ -48,6 +48,9 @@ static const mb_code_row CODE_ROWS[] = {
     {"unsupported_value", 400, 499, MEMBRANE_EUNSUPPORTED},                   // doc OpenAI
     {"not_supported_error", 400, 599, MEMBRANE_EUNSUPPORTED},                 // e/llama-server/v1_embeddings_off (501)
     {"overloaded_error", 200, 599, MEMBRANE_EOVERLOADED},                     // doc Anthropic and its imitators
+    {"overloaded", 200, 599, MEMBRANE_EOVERLOADED},                           // doc TGI (429), in a stream too
+    {"generation", 200, 599, MEMBRANE_ESERVER},                               // doc TGI (424), in a stream too
+    {"incomplete_generation", 200, 599, MEMBRANE_ESERVER},                    // doc TGI (500), in a stream too
     {"api_error", 200, 200, MEMBRANE_ESERVER},                                // doc Anthropic, in a stream
     {"timeout_error", 200, 200, MEMBRANE_ETIMEOUT},                           // doc Anthropic, in a stream
     {"billing_error", 200, 499, MEMBRANE_EFUNDS},                             // doc Anthropic
@@ -95,6 +98,8 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*prompt contains * tokens*too large for model*", NULL, 400, 499, MEMBRANE_ECONTEXT}, // doc Mistral
     {"*context window*exceed*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc several
     {"*exceed*context window*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc several
+    {"*inputs* tokens + *max_new_tokens* must be <=*", NULL, 200, 499, MEMBRANE_ECONTEXT}, // doc TGI (422)
+    {"*inputs* must have less than * tokens*", NULL, 200, 499, MEMBRANE_ECONTEXT},         // doc TGI (422)
     {"*exceed context limit*", NULL, 400, 499, MEMBRANE_ECONTEXT},                         // doc Anthropic
     {"*reached your specified*usage limits*", NULL, 400, 499, MEMBRANE_EFUNDS},            // doc Anthropic
     {"*blocked by content filtering policy*", NULL, 200, 499, MEMBRANE_ECONTENT},          // doc Anthropic
