@@ -131,10 +131,18 @@ static void put_rerank(mb_buf *out, const cassette *c) {
     mb_buf_puts(out, "]");
 }
 
+// Only InvokeModel looks at the name: it tells whose body it is.
+static const char *model_of(const cassette *c) {
+    const char *model = mb_json_get_str(c->root, "model");
+    if (strcmp(c->wire, "bedrock-invoke") != 0) return "m";
+    if (c->kind == MB_ASK_RERANK) return "cohere.rerank";
+    return model ? model : c->kind == MB_ASK_EMBED ? "cohere.embed" : "anthropic.claude";
+}
+
 static char *request_of(const cassette *c) {
     mb_buf out = MB_BUF(65536);
     int64_t inputs = mb_json_int(mb_json_path(c->expect, "embeddings.count"), 1);
-    mb_buf_putf(&out, "{\"model\":\"%s/m\"", c->provider);
+    mb_buf_putf(&out, "{\"model\":\"%s/%s\"", c->provider, model_of(c));
     if (c->kind == MB_ASK_CHAT) mb_buf_puts(&out, ",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]");
     if (c->kind == MB_ASK_COMPLETION) mb_buf_puts(&out, ",\"kind\":\"completion\",\"prompt\":\"x\"");
     if (c->kind == MB_ASK_EMBED) {

@@ -60,6 +60,8 @@ bool cassette_request(const cassette *c, mb_buf *why) {
     const mb_json *request = mb_json_get(c->root, "request"), *body = mb_json_get(request, "body");
     const wire_reader *reader = wire_reader_find(c->wire, c->api);
     if (!mb_json_is(body, MB_JSON_OBJECT) || !reader) return false;
+    for (const wire_reader *r = reader; r->api; r++) // one api may be asked different things
+        if (strcmp(r->api, c->api) == 0 && r->kind == c->kind) reader = r;
     mb_arena arena = {0};
     bool stream = false;
     char model[256] = "";

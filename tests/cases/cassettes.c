@@ -72,6 +72,7 @@ static const struct {
     {"rerank", "*/v2/rerank", "cohere", MB_ASK_RERANK},
     {"count_tokens", "*/responses/input_tokens", "openai-responses", MB_ASK_COUNT_TOKENS},
     {"converse", "*", "bedrock", MB_ASK_CHAT},
+    {"invoke", "*", "bedrock-invoke", MB_ASK_CHAT},
     {"count_tokens", "/model/*/count-tokens", "bedrock", MB_ASK_COUNT_TOKENS},
 };
 
@@ -120,12 +121,19 @@ static bool load(const char *path, cassette *c, mb_arena *arena) {
     return c->id && c->provider && c->api && mb_json_is(c->body, MB_JSON_STRING);
 }
 
+// InvokeModel has one path for everything.
+static mb_ask_kind invoked_kind(const cassette *c) {
+    if (mb_json_is(mb_json_get(c->expect, "embeddings"), MB_JSON_OBJECT)) return MB_ASK_EMBED;
+    return mb_json_is(mb_json_get(c->expect, "ranking"), MB_JSON_ARRAY) ? MB_ASK_RERANK : MB_ASK_CHAT;
+}
+
 static bool find_wire(cassette *c) {
     const char *path = mb_json_get_str(mb_json_get(c->root, "request"), "path");
     for (size_t i = 0; i < MB_COUNT(APIS); i++) {
         if (strcmp(APIS[i].api, c->api) != 0 || !mb_pattern_glob(APIS[i].path, path ? path : "")) continue;
         c->wire = APIS[i].wire;
         c->kind = APIS[i].kind;
+        if (strcmp(c->api, "invoke") == 0) c->kind = invoked_kind(c);
         return true;
     }
     return false;

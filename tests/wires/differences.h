@@ -57,6 +57,8 @@ static const allowed_difference ALLOWED[] = {
     {BLANK, "count_tokens", "bedrock", "input.converse.system", "no system prompt"},
     {SPACED, "converse", "*", "outputConfig.textFormat.structure.jsonSchema.schema", "a schema, as text inside JSON"},
     {MERGED, "converse", "*", "messages", "most models behind it insist on turns"},
+    // bedrock-invoke
+    {ADDED, "invoke", "*", "schemaVersion", "Nova's body says which one it is"},
     // ollama
     {ADDED, "ollama.*", "*", "truncate", "a prompt that does not fit is refused, never cut without a word"},
     {ADDED, "ollama.generate", "*", "raw", "a completion has no chat template, unless told otherwise"},

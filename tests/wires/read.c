@@ -16,6 +16,7 @@ static const struct {
     {"openai", READERS_OPENAI},
     {"ollama", READERS_OLLAMA},
     {"bedrock", READERS_BEDROCK},
+    {"bedrock-invoke", READERS_BEDROCK_INVOKE},
     {"gemini", READERS_GEMINI},
     {"openai-responses", READERS_RESPONSES},
     {"cohere", READERS_COHERE},

@@ -37,6 +37,7 @@ extern const wire_reader READERS_COHERE[];
 extern const wire_reader READERS_COHERE_V1[];
 extern const wire_reader READERS_ANTHROPIC[];
 extern const wire_reader READERS_BEDROCK[];
+extern const wire_reader READERS_BEDROCK_INVOKE[];
 
 const wire_reader *wire_reader_find(const char *wire, const char *api); // NULL if there is none
 
