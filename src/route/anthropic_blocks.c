@@ -266,8 +266,8 @@ static const char *wire_id(mb_blocks *b, const char *id) {
     char plain[ID_MAX + 1], text[ID_MAX + 1];
     plain_id(id, plain);
     strcpy(text, plain);
-    for (size_t n = mb_map_count(&b->ids); mb_map_has(&b->ids, text); n++)
-        snprintf(text, sizeof text, "%.40s_%zu", plain, n);
+    if (b->next < mb_map_count(&b->ids)) b->next = mb_map_count(&b->ids);
+    while (mb_map_has(&b->ids, text)) snprintf(text, sizeof text, "%.40s_%zu", plain, b->next++);
     const char *kept = mb_arena_strdup(&b->arena, text);
     return kept && mb_map_put(&b->ids, kept, b) ? kept : NULL;
 }

@@ -19,6 +19,7 @@ typedef struct mb_blocks {
     // ids of calls: what was used, and those of the assistant's message that was written last
     mb_arena arena;
     mb_map ids;
+    size_t next; // the number that makes the next replaced id another one; it only grows
     const mb_json *calls;
     const char **wire_ids;
 } mb_blocks;

@@ -158,11 +158,12 @@ static uint32_t last_tool(const mb_json *tools) {
 }
 
 static void put_tools(writer *o) {
+    uint32_t last = last_tool(o->tools);
     mb_jw_key(&o->b.w, "tools");
     mb_jw_array(&o->b.w);
     for (uint32_t i = 0; i < o->tools->count; i++) {
         const mb_json *mark = mb_json_get(&o->tools->children[i], "cache");
-        if (!mark && i == last_tool(o->tools)) mark = o->cache;
+        if (!mark && i == last) mark = o->cache;
         put_tool(o, &o->tools->children[i], mark);
     }
     mb_jw_end_array(&o->b.w);

@@ -43,6 +43,8 @@ static const allowed_difference ALLOWED[] = {
     {ADDED, "embeddings", "*", "encoding_format", "vectors are asked for in base64 where the server can"},
     // anthropic
     {BLANK, "messages", "*", "stream", "asked for only where it is wanted: no stream is the default"},
+    {BLANK, "messages", "*", "messages.*.content.*.content", "a result of a tool that has no content has an empty one"},
+    {CHANGED, "messages", "*", "messages", "neighbours of one role are one message: another number of them"},
     // gemini
     {BLANK, "generateContent", "*", "generationConfig", "no settings"},
     {LOST, "*", "gemini", "systemInstruction.role", "only its parts are read"},

@@ -264,11 +264,17 @@ static void put_assistant(mb_jw *w, const read_ask *ask, const mb_json *content)
     mb_jw_end_object(w);
 }
 
+// Text in one of its two forms; an empty prompt, or none, is nothing.
+static bool has_system(const mb_json *body) {
+    const mb_json *system = mb_json_get(body, "system");
+    return mb_json_is(system, MB_JSON_STRING) ? system->len > 0 : mb_json_is(system, MB_JSON_ARRAY) && system->count;
+}
+
 static void read_messages(const read_ask *ask, mb_jw *out) {
     const mb_json *messages = mb_json_get(ask->body, "messages"), *system = mb_json_get(ask->body, "system");
     mb_jw_key(out, "messages");
     mb_jw_array(out);
-    if (system) {
+    if (has_system(ask->body)) {
         begin_message(out, "system");
         put_content(out, system);
         mb_jw_end_object(out);
@@ -313,7 +319,7 @@ static void put_tool(mb_jw *w, const mb_json *tool) {
 }
 
 static bool read_tools(mb_jw *out, const mb_json *tools) {
-    if (!mb_json_is(tools, MB_JSON_ARRAY)) return false;
+    if (!mb_json_is(tools, MB_JSON_ARRAY) || tools->count == 0) return false;
     mb_jw_key(out, "tools");
     mb_jw_array(out);
     for (uint32_t i = 0; i < tools->count; i++) put_tool(out, &tools->children[i]);
@@ -379,13 +385,14 @@ static bool is_share(const mb_json *v) { return mb_json_double(v, -1) >= 0 && mb
 
 static bool read(const read_ask *ask, mb_jw *out) {
     const mb_json *body = ask->body, *stop = mb_json_get(body, "stop_sequences");
-    const char *known[32] = {"model", "messages", "system", "stream", "anthropic_version"};
-    size_t n = 5;
+    const char *known[32] = {"model", "messages", "stream", "anthropic_version"};
+    size_t n = 4;
     bool chat = ask->kind == MB_ASK_CHAT;
     if (!mb_json_is(mb_json_get(body, "messages"), MB_JSON_ARRAY)) return false;
     *ask->ret_stream = mb_json_bool(mb_json_get(body, "stream"), false);
     read_model(ask, mb_json_get_str(body, "model"));
     read_messages(ask, out);
+    if (has_system(body)) known[n++] = "system";
     if (read_tools(out, mb_json_get(body, "tools"))) known[n++] = "tools";
     if (chat && read_choice(out, mb_json_get(body, "tool_choice"))) known[n++] = "tool_choice";
     if (chat && read_thinking(out, mb_json_get(body, "thinking"))) known[n++] = "thinking";
