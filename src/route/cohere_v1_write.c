@@ -103,7 +103,7 @@ static int check_content(writer *o, const mb_json *message) {
 static int put_message(void *user, const mb_json *message, const mb_json *call) {
     writer *o = user;
     int status = message ? check_content(o, message) : 0;
-    if (status != 0 || message == o->preamble) return status;
+    if (status != 0 || (message && message == o->preamble)) return status;
     if (!call || o->last) pass_on(o);
     if (!call) {
         o->last = message;
@@ -248,12 +248,13 @@ static int write_chat(writer *o, mb_wire *wire) {
     int status = mb_write_target(ask, wire, "POST", ask->quirks->chat_path, true, "chat", o->err);
     if (status == 0) status = mb_tool_names_check(o->tools, o->err);
     if (status != 0) return status;
-    if (ask->model && !mb_write_has_extra(ask, "model")) mb_jw_kstr(&o->w, "model", ask->model);
+    bool is_wrapped = strstr(ask->quirks->chat_path, "{model}") != NULL; // by a cloud that says both in the path
+    if (ask->model && !is_wrapped && !mb_write_has_extra(ask, "model")) mb_jw_kstr(&o->w, "model", ask->model);
     status = put_conversation(o);
     if (status == 0) status = put_tools(o);
     put_format(o);
     if (status == 0) status = put_sampling(o);
-    mb_jw_kbool(&o->w, "stream", ask->stream);
+    if (!is_wrapped) mb_jw_kbool(&o->w, "stream", ask->stream);
     return status;
 }
 

@@ -9,8 +9,9 @@
 #include "route/adapter.h"
 #include "route/request.h"
 
-static const char *const ENGINES[] = {"openai", "llamacpp",  "mistral",          "deepseek",        "openai-compatible",
-                                      "ollama", "anthropic", "vertex-anthropic", "openai-responses"};
+static const char *const ENGINES[] = {
+    "openai",    "llamacpp",         "mistral",          "deepseek", "openai-compatible", "ollama",
+    "anthropic", "vertex-anthropic", "openai-responses", "cohere",   "cohere-v1"};
 
 static void check_headers(const char *text) {
     for (; *text; text += strcspn(text, "\n") + 1) {
