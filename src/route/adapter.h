@@ -55,6 +55,7 @@ typedef struct mb_decode {
     const mb_ask *ask;
     mb_turn *turn;
     mb_json_parser *parser; // shared by all attempts of one I/O thread; a tree lives until the next parse
+    bool is_cut;            // at end(): the connection broke, HTTP's own end of the body did not come
     int64_t state[4];       // the adapter's own, zero at the start; the last one is echo.h's where that is used
     mb_repeat repeat;       // likewise
 } mb_decode;
@@ -72,6 +73,9 @@ typedef struct mb_adapter {
     int (*body)(mb_decode *d, const char *text, size_t len);
     // MUST. The stream's bytes are over: 0 if the answer is complete, else MEMBRANE_ETRUNCATED (or turn->error's code).
     int (*end)(mb_decode *d);
+    // MAY (NULL). A refusal (status 400 and above) that only this wire can read right: the error's code, with
+    // turn->error. 0: what classify.h makes of it.
+    int (*refused)(mb_decode *d, int status, const char *text, size_t len);
 } mb_adapter;
 
 extern const mb_adapter mb_adapter_openai;
@@ -83,6 +87,7 @@ extern const mb_adapter mb_adapter_responses;
 extern const mb_adapter mb_adapter_cohere;
 extern const mb_adapter mb_adapter_cohere_v1;
 extern const mb_adapter mb_adapter_bedrock;
+extern const mb_adapter mb_adapter_triton;
 extern const mb_adapter mb_adapter_bedrock_invoke;
 
 const mb_adapter *mb_adapter_find(const char *name); // NULL if there is none

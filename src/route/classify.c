@@ -226,12 +226,23 @@ static void plain_words(const char *body, size_t len, char *out, size_t size) {
     out[n] = '\0';
 }
 
+// Triton refuses a stream in a stream's own frame: "data: {…}".
+static void unframe(const char **body, size_t *len) {
+    static const char FIELD[] = "data: ";
+    const size_t n = sizeof FIELD - 1;
+    if (*len <= n || memcmp(*body, FIELD, n) != 0) return;
+    const char *end = memchr(*body + n, '\n', *len - n);
+    *len = end ? (size_t)(end - *body) - n : *len - n;
+    *body += n;
+}
+
 int mb_classify_typed(const char *engine, const char *provider, int status, const char *type, const char *body,
                       size_t len, const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
     mb_arena arena = {0};
     const mb_json *root = NULL;
     char words[400];
     told t = {0};
+    unframe(&body, &len);
     if (len && mb_json_parse_lenient(&arena, body, len, &root, NULL) == 0 && root->type >= MB_JSON_STRING) {
         t = read_body(root);
         if (root->type == MB_JSON_STRING) t.message = root->str;

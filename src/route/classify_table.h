@@ -92,9 +92,9 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*maximum context length*", NULL, 200, 599, MEMBRANE_ECONTEXT}, // e/llama-cpp-python/v1_chat_too_long, doc vLLM
     {"*tokens) is too large to process*", NULL, 400, 599, MEMBRANE_ECONTEXT}, // e/llama-server/embed_long (500)
     {"*exceeds the maximum number of tokens allowed*", NULL, 200, 499, MEMBRANE_ECONTEXT}, // c/vertexai 400
-    {"*maximum prompt length*", NULL, 400, 499, MEMBRANE_ECONTEXT},           // doc xAI
-    {"*reduce the length of the*", NULL, 400, 499, MEMBRANE_ECONTEXT},        // doc OpenAI, Groq
-    {"*prompt is too long*", NULL, 400, 499, MEMBRANE_ECONTEXT},              // doc Anthropic and gateways to it
+    {"*maximum prompt length*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc xAI
+    {"*reduce the length of the*", NULL, 400, 499, MEMBRANE_ECONTEXT},                     // doc OpenAI, Groq
+    {"*prompt is too long*", NULL, 400, 499, MEMBRANE_ECONTEXT}, // doc Anthropic and gateways to it
     {"*prompt contains * tokens*too large for model*", NULL, 400, 499, MEMBRANE_ECONTEXT}, // doc Mistral
     {"*context window*exceed*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc several
     {"*exceed*context window*", NULL, 400, 499, MEMBRANE_ECONTEXT},                        // doc several
@@ -107,7 +107,22 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*insufficient balance*", NULL, 400, 499, MEMBRANE_EFUNDS},                           // doc DeepSeek, Moonshot
     {"*exceeded your current quota*billing*", NULL, 400, 499, MEMBRANE_EFUNDS},            // doc OpenAI (429)
     {"*insufficient credits*", NULL, 400, 499, MEMBRANE_EFUNDS},                           // doc OpenRouter
-    {"*incorrect api key*", NULL, 400, 403, MEMBRANE_EAUTH},                               // doc xAI (400), OpenAI
+    {"*request for unknown model: * is not at ready state*", NULL, 200, 599, MEMBRANE_EOVERLOADED}, // doc Triton
+    {"*request for unknown model*", NULL, 200, 599, MEMBRANE_EMODEL},                               // doc Triton
+    {"failed to load *failed to poll from model repository*", NULL, 400, 599, MEMBRANE_EMODEL},     // doc Triton
+    {"load failed for model*", NULL, 400, 599, MEMBRANE_ESERVER},                                   // doc Triton
+    {"failed to load *", NULL, 400, 599, MEMBRANE_ESERVER},                                         // doc Triton
+    {"failed to unload *", NULL, 400, 599, MEMBRANE_ESERVER},                                       // doc Triton
+    {"*explicit model load / unload is not allowed*", NULL, 400, 599, MEMBRANE_EUNSUPPORTED},       // doc Triton
+    {"*support models with decoupled transaction policy*", NULL, 200, 599, MEMBRANE_EUNSUPPORTED},  // doc Triton
+    {"*expects model to produce exactly 1 response*", NULL, 200, 599, MEMBRANE_EUNSUPPORTED},       // doc Triton
+    {"*prompt length * exceeds maximum input length*", NULL, 200, 599, MEMBRANE_ECONTEXT},          // doc TensorRT-LLM
+    {"*exceeds maximum queue size*", NULL, 200, 599, MEMBRANE_EOVERLOADED},                         // doc Triton
+    {"*server is stopping*", NULL, 200, 599, MEMBRANE_EOVERLOADED},                                 // doc Triton
+    {"server not ready*", NULL, 400, 599, MEMBRANE_EOVERLOADED},                                    // doc Triton
+    {"model * is not ready*", NULL, 400, 599, MEMBRANE_EOVERLOADED},                                // doc KServe
+    {"*request timeout expired*", NULL, 200, 599, MEMBRANE_ETIMEOUT},                               // doc Triton
+    {"*incorrect api key*", NULL, 400, 403, MEMBRANE_EAUTH},            // doc xAI (400), OpenAI
     {"*invalid api key*", NULL, 400, 403, MEMBRANE_EAUTH},              // c/mistral 401, c/perplexity 401
     {"*api key not valid*", NULL, 400, 403, MEMBRANE_EAUTH},            // doc Google (400)
     {"*no api key*", NULL, 400, 403, MEMBRANE_EAUTH},                   // e/litellm/no_key_prisma

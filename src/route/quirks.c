@@ -58,6 +58,10 @@ static const field FIELDS[] = {
     FIELD(FLAG, include_usage),
     FIELD(FLAG, say_parallel),
     FIELD(FLAG, cache_parts),
+    FIELD(TEXT, sampling_key),
+    FIELD(TEXT, embed_input),
+    FIELD(TEXT, embed_output),
+    FIELD(FLAG, embed_rows),
     FIELD(FLAG, null_content_ok),
     FIELD(LIST, unsupported),
     FIELD(LIST, drop),
@@ -149,7 +153,8 @@ static bool is_of_wire(const char *key) {
     static const char *const KEYS[] = {
         "chat_path",     "completion_path", "embed_path",     "stream_path",     "rerank_path",  "count_path",
         "top_n_key",     "api_version",     "embed_encoding", "max_tokens_key",  "thinking_key", "thinking_echo_key",
-        "include_usage", "say_parallel",    "cache_parts",    "null_content_ok", "unsupported",  "drop"};
+        "include_usage", "say_parallel",    "cache_parts",    "null_content_ok", "unsupported",  "drop",
+        "sampling_key",  "embed_input",     "embed_output",   "embed_rows"};
     for (size_t i = 0; i < MB_COUNT(KEYS); i++)
         if (strcmp(KEYS[i], key) == 0) return true;
     return false;

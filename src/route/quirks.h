@@ -37,9 +37,12 @@ typedef struct mb_quirks {
     bool include_usage;            // understands stream_options.include_usage
     bool say_parallel;             // parallel_tool_calls must be said to be on
     bool cache_parts;              // takes cache_control at a part of the content
-    bool null_content_ok;          // content:null beside tool_calls is accepted (else "")
-    const char *unsupported[16];   // canonical request keys that it refuses or ignores silently; ends with NULL
-    const char *drop[16];          // keys that are left out without a word because they mean nothing there
+    const char *sampling_key;      // where sampling goes as JSON text; NULL: each parameter is a field of its own
+    const char *embed_input, *embed_output; // names of tensors; embed_output NULL: the first one of floats
+    bool embed_rows;                        // each text is a row: shape [n, 1] instead of [n]
+    bool null_content_ok;                   // content:null beside tool_calls is accepted (else "")
+    const char *unsupported[16]; // canonical request keys that it refuses or ignores silently; ends with NULL
+    const char *drop[16];        // keys that are left out without a word because they mean nothing there
 } mb_quirks;
 
 // The row of a kind with the overrides of the configuration (a JSON object, may be NULL) applied; everything is copied

@@ -82,6 +82,7 @@ int mb_write_unsupported(const mb_ask *ask, membrane_error **err, const char *fi
 // Whether a value says what happens anyway, so that not being able to say it is no loss.
 static bool is_neutral(const char *key, const mb_json *v) {
     if (strcmp(key, "tool_choice") == 0) return mb_json_str_is(v, "auto") || mb_json_str_is(v, "none");
+    if (strcmp(key, "response_format") == 0) return mb_json_str_is(mb_json_get(v, "type"), "text");
     if (v->type == MB_JSON_ARRAY) return v->count == 0;
     return v->type == MB_JSON_BOOL && !v->boolean;
 }

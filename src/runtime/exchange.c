@@ -271,6 +271,13 @@ static int refused(mb_exchange *x, membrane_error **error) {
         mb_error_hint(*error, "set providers.%s.base_url to the address that answers", x->plan.provider->name);
         return code;
     }
+    const mb_adapter *adapter = x->plan.provider->adapter;
+    int code = adapter->refused ? adapter->refused(&x->decode, status, mb_buf_text(&x->body), x->body.len) : 0;
+    if (code) {
+        *error = x->plan.turn->error;
+        x->plan.turn->error = NULL;
+        return code;
+    }
     char after_ms[64] = "", after[128] = "";
     const char *value = mb_http_header(x->transfer, "retry-after-ms");
     if (value) snprintf(after_ms, sizeof after_ms, "%s", value);
@@ -314,6 +321,7 @@ static int outcome(mb_exchange *x, const mb_http_done *done, membrane_error **er
     if (!done->began) return transport_error(x, done, x->frame_code ? x->frame_code : code, error);
     if (x->kind == MB_BODY_FRAMES) {
         // The adapter knows whether what came is whole, whatever then happened to the connection.
+        x->decode.is_cut = code != 0;
         code = x->frame_code == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : end_of_stream(x);
     } else if (code == 0) {
         if (x->kind == MB_BODY_REFUSAL) return refused(x, error);

@@ -10,7 +10,8 @@
 //     == sends                       METHOD /path, and below it the body: compared as data; only if the section is
 //     there
 //     == status 400                  below it the answer's bytes: a whole body …
-//     == stream                      … or a stream with status 200, fed whole, byte by byte and in random cuts
+//     == stream                      … or a stream with status 200, fed whole, byte by byte and in random cuts;
+//                                    "== stream cut": then the connection broke
 //     == expect                      one fact a line; what is not named is not checked, but text, thinking, calls and
 //                                    error, which are then absent
 //     text "joined pieces"           thinking "…"           finish stop            model tiny:latest
@@ -37,7 +38,7 @@ typedef struct part {
 typedef struct test_case {
     char *bytes;
     char kind[32], engine[64], model[128];
-    bool stream_ask, is_stream;
+    bool stream_ask, is_stream, is_cut;
     int64_t keep_alive_ms;
     int status;
     part request, sends, answer, expect;
@@ -92,6 +93,7 @@ static part *section(test_case *t, const char *title) {
     if (strncmp(title, "sends", 5) == 0) return &t->sends;
     if (strncmp(title, "expect", 6) == 0) return &t->expect;
     t->is_stream = strncmp(title, "stream", 6) == 0;
+    t->is_cut = strncmp(title, "stream cut", 10) == 0;
     if (!t->is_stream && sscanf(title, "status %d", &t->status) != 1) return NULL;
     return &t->answer;
 }
@@ -157,10 +159,14 @@ static int answer(run *r, mb_turn *turn, uint64_t how) {
     const test_case *t = r->t;
     player p = {.adapter = r->adapter, .decode = {.ask = &r->ask, .turn = turn, .parser = parser}};
     size_t len = t->answer.len && !t->is_stream ? t->answer.len - 1 : 0; // without the file's own last newline
+    p.decode.is_cut = t->is_cut;
     if (t->is_stream) return feed(r, &p, how);
-    if (t->status >= 300)
+    if (t->status >= 300) {
+        int code = r->adapter->refused ? r->adapter->refused(&p.decode, t->status, t->answer.text, len) : 0;
+        if (code) return code;
         return mb_classify(r->ask.quirks->kind, r->ask.provider, t->status, t->answer.text, len, NULL, -1,
                            &turn->error);
+    }
     char *copy = mb_strndup(t->answer.text, len);
     int status = r->adapter->body(&p.decode, copy, len);
     mb_free(copy);
