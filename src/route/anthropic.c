@@ -159,12 +159,15 @@ static int map_names(mb_decode *d) {
     return 0;
 }
 
-// A call without arguments streams none; only where the answer ran out of tokens they may still have been to come.
+static bool is_cut(const mb_turn *turn) {
+    return turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
+}
+
+// A call without arguments streams none; only where the answer was cut they may still have been to come.
 static int fill_arguments(mb_turn *turn) {
     for (size_t i = 0; i < turn->call_count; i++) {
         mb_tool_call *call = &turn->calls[i];
-        bool is_cut = turn->finish == MB_FINISH_LENGTH && i + 1 == turn->call_count;
-        if (call->arguments.len || is_cut) continue;
+        if (call->arguments.len || (is_cut(turn) && i + 1 == turn->call_count)) continue;
         mb_buf_puts(&call->arguments, "{}");
         if (!mb_buf_ok(&call->arguments)) return MEMBRANE_ENOMEM;
     }
@@ -184,8 +187,7 @@ static int finish_turn(mb_decode *d) {
     int status = close_block(d);
     if (status == 0 && !m->is_whole) status = fill_arguments(turn);
     // A body shows the input of a call that was cut as an object that looks whole.
-    if (m->is_whole && m->is_last_call && turn->finish == MB_FINISH_LENGTH)
-        turn->calls[turn->call_count - 1].whole = false;
+    if (m->is_whole && m->is_last_call && is_cut(turn)) turn->calls[turn->call_count - 1].whole = false;
     if (status == 0) status = map_names(d);
     if (status == 0) status = mb_turn_end(turn);
     if (status == 0 && turn->finish_raw && strcmp(turn->finish_raw, "pause_turn") == 0)

@@ -150,9 +150,10 @@ static int make_id(mb_turn *turn, mb_tool_call *call) {
     return call->id ? 0 : MEMBRANE_ENOMEM;
 }
 
-// The last call of an answer that ran out of tokens is cut if its arguments are not whole.
+// The last call of an answer that ran out of tokens, or was filtered, is cut if its arguments are not whole.
 static int check_cut(mb_turn *turn) {
-    if (turn->finish != MB_FINISH_LENGTH || turn->call_count == 0) return 0;
+    bool may_be_cut = turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
+    if (!may_be_cut || turn->call_count == 0) return 0;
     mb_tool_call *last = &turn->calls[turn->call_count - 1];
     int whole = is_whole_object(&last->arguments);
     if (whole < 0) return whole;

@@ -88,7 +88,8 @@ int mb_turn_tool_delta(mb_turn *turn, int64_t index, const char *id, const char 
 // A call that arrives whole (arguments as an object: written out as JSON text).
 int mb_turn_tool_call(mb_turn *turn, const char *id, const char *name, const mb_json *arguments);
 void mb_turn_finish(mb_turn *turn, mb_finish finish, const char *raw);
-// Emits every tool call not yet emitted; the last one as cut if finish is length and its arguments are no whole JSON.
+// Emits every tool call not yet emitted; the last one as cut if finish is length or content_filter and its
+// arguments are no whole JSON.
 // Turns STOP into TOOL_CALLS if there are any. Called by adapters at the wire's end, harmless twice.
 int mb_turn_end(mb_turn *turn);
 int mb_turn_vector(mb_turn *turn, const mb_json *numbers); // one embedding; all have the same dimension
