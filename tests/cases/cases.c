@@ -12,6 +12,7 @@
 //     == status 400                  below it the answer's bytes: a whole body …
 //     == stream                      … or a stream with status 200, fed whole, byte by byte and in random cuts;
 //                                    "== stream cut": then the connection broke
+//                                    Amazon's event stream is written as lines (tests/wires/event_lines.h)
 //     == expect                      one fact a line; what is not named is not checked, but text, thinking, calls and
 //                                    error, which are then absent
 //     text "joined pieces"           thinking "…"           finish stop            model tiny:latest
@@ -29,6 +30,7 @@
 #include "base/rng.h"
 #include "route/classify.h"
 #include "route/request.h"
+#include "../wires/event_lines.h"
 
 typedef struct part {
     const char *text;
@@ -143,12 +145,19 @@ static int feed(run *r, player *p, uint64_t how) {
     mb_sse *sse = mb_sse_new(r->adapter->frames, MB_LIMIT_STREAM_EVENT);
     mb_rng rng;
     mb_rng_seed_with(&rng, how);
-    int status = 0;
-    for (size_t at = 0, n; at < r->t->answer.len && status == 0; at += n) {
-        n = how == 0 ? r->t->answer.len : how == 1 ? 1 : 1 + mb_rng_below(&rng, 200);
-        if (n > r->t->answer.len - at) n = r->t->answer.len - at;
-        status = mb_sse_feed(sse, r->t->answer.text + at, n, on_frame, p);
+    mb_buf bytes = MB_BUF(MB_LIMIT_RESPONSE);
+    part all = r->t->answer;
+    if (r->adapter->frames == MB_FRAMES_EVENTSTREAM) {
+        event_lines(&bytes, all.text, all.len);
+        all = (part){mb_buf_text(&bytes), bytes.len};
     }
+    int status = 0;
+    for (size_t at = 0, n; at < all.len && status == 0; at += n) {
+        n = how == 0 ? all.len : how == 1 ? 1 : 1 + mb_rng_below(&rng, 200);
+        if (n > all.len - at) n = all.len - at;
+        status = mb_sse_feed(sse, all.text + at, n, on_frame, p);
+    }
+    mb_buf_free(&bytes);
     if (status == 0) status = mb_sse_finish(sse, true, on_frame, p);
     if (status == 0) status = r->adapter->end(&p->decode);
     mb_sse_free(sse);

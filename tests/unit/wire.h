@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "route/adapter.h"
 #include "route/request.h"
+#include "../wires/event_lines.h"
 
 typedef struct wire_test {
     const char *kind;    // the row
@@ -37,7 +38,14 @@ static int wire_answer(const wire_test *t, wire_player *p) {
     if (!t->stream) return p->adapter->body(&p->decode, t->answer, strlen(t->answer));
     mb_sse *sse = mb_sse_new(p->adapter->frames, MB_LIMIT_STREAM_EVENT);
     if (!sse) return MEMBRANE_ENOMEM;
-    int status = mb_sse_feed(sse, t->answer, strlen(t->answer), wire_frame, p);
+    mb_buf bytes = MB_BUF(MB_LIMIT_RESPONSE); // Amazon's event stream is written as lines of text
+    bool is_lines = p->adapter->frames == MB_FRAMES_EVENTSTREAM;
+    if (is_lines) event_lines(&bytes, t->answer, strlen(t->answer));
+    int status = bytes.failed ? MEMBRANE_ENOMEM : 0;
+    if (status == 0)
+        status = mb_sse_feed(sse, is_lines ? mb_buf_text(&bytes) : t->answer, is_lines ? bytes.len : strlen(t->answer),
+                             wire_frame, p);
+    mb_buf_free(&bytes);
     if (status == 0) status = mb_sse_finish(sse, true, wire_frame, p);
     if (status == 0) status = p->adapter->end(&p->decode);
     mb_sse_free(sse);
