@@ -68,15 +68,15 @@ static void check_page(const mb_json *schema, const char *name, const char *text
         snprintf(what, sizeof what, "a configuration of %s %s", name, wrong ? "is refused" : "fits");
         if (mb_yaml_parse(&arena, name, at, (size_t)(end - at), &value, NULL) != 0)
             told(false, what, "it is no YAML");
-        else
+        else if (mb_json_get(value, "version") || wrong) // else it is another file: a table of prices
             fits(schema, value, !wrong, what);
         at = end + 3;
     }
 }
 
-static void check_pages(const char *docs, const mb_json *schema) {
+static void check_pages(const char *docs, const char *under, const mb_json *schema) {
     char folder[4096], path[8192];
-    snprintf(folder, sizeof folder, "%s/guide", docs);
+    snprintf(folder, sizeof folder, "%s/%s", docs, under);
     DIR *dir = opendir(folder);
     if (!dir) exit(99);
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
@@ -156,7 +156,8 @@ int main(int argc, char **argv) {
     if (argc < 2 || membrane_open(NULL, &m, NULL) != 0) return 2;
     const mb_json *event = read_schema(argv[1], "event"), *result = read_schema(argv[1], "result");
     const mb_json *config = read_schema(argv[1], "config");
-    check_pages(argv[1], config);
+    check_pages(argv[1], "guide", config);
+    check_pages(argv[1], "guide/wires", config);
     check_kinds(config);
     check_requests(m, read_schema(argv[1], "request"));
     check_call(m, "{\"model\":\"builtin/extractive\",\"stream\":true," USER "}", event, result);
