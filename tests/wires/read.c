@@ -144,7 +144,8 @@ static bool is_joined(const mb_json *list, const mb_json *text) {
     bool plain = true;
     for (uint32_t i = 0; i < list->count && plain; i++) {
         const mb_json *part = &list->children[i], *t = mb_json_get(part, "text");
-        plain = mb_json_str_is(mb_json_get(part, "type"), "text") && mb_json_is(t, MB_JSON_STRING);
+        const mb_json *type = mb_json_get(part, "type");
+        plain = (mb_json_str_is(type, "text") || mb_json_str_is(type, "input_text")) && mb_json_is(t, MB_JSON_STRING);
         if (plain && joined.len && joined.data[joined.len - 1] != '\n') mb_buf_putc(&joined, '\n');
         if (plain) mb_buf_put(&joined, t->str, t->len);
     }

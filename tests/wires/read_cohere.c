@@ -136,10 +136,10 @@ static void put_message(mb_jw *w, const read_ask *ask, const mb_json *m) {
 
 // ---- parameters ----------------------------------------------------------------------------------------------------
 
-static void put_tools(mb_jw *w, const mb_json *tools) {
+static bool put_tools(mb_jw *w, const mb_json *tools) {
     static const char *const TOOL[] = {"type", "function", NULL}, *const FUNCTION[] = {"name", "description",
                                                                                        "parameters", NULL};
-    if (!mb_json_is(tools, MB_JSON_ARRAY)) return;
+    if (!mb_json_is(tools, MB_JSON_ARRAY) || tools->count == 0) return false;
     mb_jw_key(w, "tools");
     mb_jw_array(w);
     for (uint32_t i = 0; i < tools->count; i++) {
@@ -151,6 +151,7 @@ static void put_tools(mb_jw *w, const mb_json *tools) {
         mb_jw_end_object(w);
     }
     mb_jw_end_array(w);
+    return true;
 }
 
 static bool read_choice(const read_ask *ask, mb_jw *out) {
@@ -163,7 +164,7 @@ static bool read_choice(const read_ask *ask, mb_jw *out) {
 
 static bool read_format(const read_ask *ask, mb_jw *out, const char *schema_key) {
     const mb_json *format = mb_json_get(ask->body, "response_format"), *schema = mb_json_get(format, schema_key);
-    if (!format) return false;
+    if (!mb_json_get_str(format, "type") || format->count > (schema ? 2 : 1)) return false;
     mb_jw_key(out, "response_format");
     mb_jw_object(out);
     mb_jw_kstr(out, "type", schema ? "json_schema" : mb_json_get_str(format, "type"));
@@ -179,7 +180,7 @@ static bool read_format(const read_ask *ask, mb_jw *out, const char *schema_key)
 
 static bool read_thinking(const read_ask *ask, mb_jw *out) {
     const mb_json *thinking = mb_json_get(ask->body, "thinking"), *budget = mb_json_get(thinking, "token_budget");
-    if (!thinking) return false;
+    if (!mb_json_get_str(thinking, "type") || (budget && mb_json_int(budget, 0) < 1)) return false;
     mb_jw_key(out, "thinking");
     if (!budget) {
         mb_jw_bool(out, is(thinking, "enabled"));
@@ -201,6 +202,8 @@ static const struct {
 
 static void read_sampling(const read_ask *ask, mb_jw *out, const char **known, size_t *count) {
     for (size_t i = 0; i < MB_COUNT(SAME); i++) {
+        const mb_json *v = mb_json_get(ask->body, SAME[i].theirs);
+        if (!v || v->type == MB_JSON_NULL) continue;
         read_copy(out, ask->body, SAME[i].theirs, SAME[i].ours);
         known[(*count)++] = SAME[i].theirs;
     }
@@ -209,8 +212,8 @@ static void read_sampling(const read_ask *ask, mb_jw *out, const char **known, s
 // ---- requests ------------------------------------------------------------------------------------------------------
 
 static bool read_chat(const read_ask *ask, mb_jw *out) {
-    const char *known[32] = {"model", "messages", "stream", "tools"};
-    size_t count = 4;
+    const char *known[32] = {"model", "messages", "stream"};
+    size_t count = 3;
     const mb_json *messages = mb_json_get(ask->body, "messages"), *logprobs = mb_json_get(ask->body, "logprobs");
     if (!mb_json_is(messages, MB_JSON_ARRAY)) return false;
     *ask->ret_stream = mb_json_bool(mb_json_get(ask->body, "stream"), false);
@@ -219,12 +222,13 @@ static bool read_chat(const read_ask *ask, mb_jw *out) {
     mb_jw_array(out);
     for (uint32_t i = 0; i < messages->count; i++) put_message(out, ask, &messages->children[i]);
     mb_jw_end_array(out);
-    put_tools(out, mb_json_get(ask->body, "tools"));
+    bool has_tools = put_tools(out, mb_json_get(ask->body, "tools"));
+    if (has_tools) known[count++] = "tools";
     read_sampling(ask, out, known, &count);
-    if (read_choice(ask, out)) known[count++] = "tool_choice";
+    if (has_tools && read_choice(ask, out)) known[count++] = "tool_choice";
     if (read_format(ask, out, "json_schema")) known[count++] = "response_format";
     if (read_thinking(ask, out)) known[count++] = "thinking";
-    if (logprobs) {
+    if (mb_json_is(logprobs, MB_JSON_BOOL)) {
         read_copy(out, ask->body, "logprobs", "logprobs");
         known[count++] = "logprobs";
     }

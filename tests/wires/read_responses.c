@@ -246,29 +246,43 @@ static void put_item(turn *t, const mb_json *item) {
         add_raw(t, item);
 }
 
+// Whether each result stands after its call. Others belong to a conversation that the provider keeps.
+static bool is_whole(const mb_json *input) {
+    for (uint32_t i = 0; i < input->count; i++) {
+        const mb_json *item = &input->children[i], *id = mb_json_get(item, "call_id");
+        if (!is(item, "function_call_output") && !is(item, "custom_tool_call_output")) continue;
+        bool found = false;
+        for (uint32_t j = 0; j < i; j++) {
+            const mb_json *call = &input->children[j];
+            bool is_call = is(call, "function_call") || is(call, "custom_tool_call");
+            found |= is_call && mb_json_equal(mb_json_get(call, "call_id"), id);
+        }
+        if (!found) return false;
+    }
+    return true;
+}
+
+static void put_plain(mb_jw *w, const char *role, const mb_json *content) {
+    mb_jw_object(w);
+    mb_jw_kstr(w, "role", role);
+    put_content(w, content);
+    mb_jw_end_object(w);
+}
+
+// False: the input goes as it is.
 static bool read_messages(const read_ask *ask, mb_jw *out) {
     const mb_json *input = mb_json_get(ask->body, "input"), *instructions = mb_json_get(ask->body, "instructions");
+    bool is_list = mb_json_is(input, MB_JSON_ARRAY) && input->count && is_whole(input);
     turn t = {.ask = ask, .out = out};
-    if (!mb_json_is(input, MB_JSON_ARRAY) && !mb_json_is(input, MB_JSON_STRING)) return false;
     mb_jw_key(out, "messages");
     mb_jw_array(out);
-    if (mb_json_is(instructions, MB_JSON_STRING)) {
-        mb_jw_object(out);
-        mb_jw_kstr(out, "role", "system");
-        mb_jw_kvalue_if(out, "content", instructions);
-        mb_jw_end_object(out);
-        t.written++;
-    }
-    if (input->type == MB_JSON_STRING) {
-        mb_jw_object(out);
-        mb_jw_kstr(out, "role", "user");
-        put_content(out, input);
-        mb_jw_end_object(out);
-    }
-    for (uint32_t i = 0; input->type == MB_JSON_ARRAY && i < input->count; i++) put_item(&t, &input->children[i]);
+    if (mb_json_is(instructions, MB_JSON_STRING)) put_plain(out, "system", instructions);
+    t.written = mb_json_is(instructions, MB_JSON_STRING);
+    if (!is_list) put_plain(out, "user", mb_json_is(input, MB_JSON_STRING) ? input : NULL);
+    for (uint32_t i = 0; is_list && i < input->count; i++) put_item(&t, &input->children[i]);
     flush(&t);
     mb_jw_end_array(out);
-    return true;
+    return is_list || mb_json_is(input, MB_JSON_STRING);
 }
 
 // ---- tools and parameters ------------------------------------------------------------------------------------------
@@ -289,13 +303,14 @@ static void put_tool(mb_jw *w, const mb_json *tool) {
     mb_jw_end_object(w);
 }
 
-static void read_tools(const read_ask *ask, mb_jw *out) {
+static bool read_tools(const read_ask *ask, mb_jw *out) {
     const mb_json *tools = mb_json_get(ask->body, "tools");
-    if (!mb_json_is(tools, MB_JSON_ARRAY)) return;
+    if (!mb_json_is(tools, MB_JSON_ARRAY) || tools->count == 0) return false;
     mb_jw_key(out, "tools");
     mb_jw_array(out);
     for (uint32_t i = 0; i < tools->count; i++) put_tool(out, &tools->children[i]);
     mb_jw_end_array(out);
+    return true;
 }
 
 static bool read_choice(const read_ask *ask, mb_jw *out) {
@@ -328,8 +343,10 @@ static bool read_format(const read_ask *ask, mb_jw *out) {
 }
 
 static bool read_effort(const read_ask *ask, mb_jw *out) {
+    static const char *const WORDS[] = {"none", "minimal", "low", "medium", "high", NULL}; // newer ones stay theirs
     const mb_json *reasoning = mb_json_get(ask->body, "reasoning");
-    if (!mb_json_get_str(reasoning, "effort") || reasoning->count != 1) return false;
+    const char *effort = mb_json_get_str(reasoning, "effort");
+    if (!effort || reasoning->count != 1 || !is_one_of(effort, WORDS)) return false;
     read_copy(out, reasoning, "effort", "thinking");
     return true;
 }
@@ -340,36 +357,57 @@ static bool is_usual_include(const mb_json *include) {
            mb_json_str_is(&include->children[0], ENCRYPTED);
 }
 
+static size_t know(const char **known, size_t count, const char *key, bool is_known) {
+    if (is_known) known[count++] = key;
+    return count;
+}
+
+static bool is_said(const read_ask *ask, const char *key) {
+    const mb_json *v = mb_json_get(ask->body, key);
+    return v && v->type != MB_JSON_NULL;
+}
+
+static size_t read_conversation(const read_ask *ask, mb_jw *out, const char **known) {
+    size_t count = know(known, 0, "model", true);
+    read_model(ask, mb_json_get_str(ask->body, "model"));
+    count = know(known, count, "instructions", is_said(ask, "instructions"));
+    count = know(known, count, "input", read_messages(ask, out));
+    return know(known, count, "tools", read_tools(ask, out));
+}
+
 static bool read_chat(const read_ask *ask, mb_jw *out) {
-    static const char *const SAME[] = {"temperature", "top_p", "parallel_tool_calls"};
-    const char *known[32] = {"model", "input", "instructions", "stream", "tools", "max_output_tokens"};
-    size_t count = 6;
+    static const struct {
+        const char *theirs, *ours;
+        bool of_tools;
+    } SAME[] = {{"max_output_tokens", "max_tokens", false},
+                {"temperature", "temperature", false},
+                {"top_p", "top_p", false},
+                {"parallel_tool_calls", "parallel_tool_calls", true}};
+    const char *known[32] = {NULL};
     const mb_json *store = mb_json_get(ask->body, "store");
     *ask->ret_stream = mb_json_bool(mb_json_get(ask->body, "stream"), false);
-    read_model(ask, mb_json_get_str(ask->body, "model"));
-    if (!read_messages(ask, out)) return false;
-    read_tools(ask, out);
-    read_copy(out, ask->body, "max_output_tokens", "max_tokens");
+    size_t count = read_conversation(ask, out, known);
+    bool has_tools = count && strcmp(known[count - 1], "tools") == 0;
+    count = know(known, count, "stream", true);
     for (size_t i = 0; i < MB_COUNT(SAME); i++) {
-        read_copy(out, ask->body, SAME[i], SAME[i]);
-        known[count++] = SAME[i];
+        if (!is_said(ask, SAME[i].theirs) || (SAME[i].of_tools && !has_tools)) continue;
+        read_copy(out, ask->body, SAME[i].theirs, SAME[i].ours);
+        count = know(known, count, SAME[i].theirs, true);
     }
-    if (read_choice(ask, out)) known[count++] = "tool_choice";
-    if (read_format(ask, out)) known[count++] = "text";
-    if (read_effort(ask, out)) known[count++] = "reasoning";
-    if (is_usual_include(mb_json_get(ask->body, "include"))) known[count++] = "include";
-    if (mb_json_is(store, MB_JSON_BOOL) && !store->boolean) known[count++] = "store";
+    count = know(known, count, "tool_choice", has_tools && read_choice(ask, out));
+    count = know(known, count, "text", read_format(ask, out));
+    count = know(known, count, "reasoning", read_effort(ask, out));
+    count = know(known, count, "include", is_usual_include(mb_json_get(ask->body, "include")));
+    know(known, count, "store", mb_json_is(store, MB_JSON_BOOL) && !store->boolean);
     read_extra(out, ask->body, known);
-    return true;
+    return mb_json_get(ask->body, "input") != NULL;
 }
 
 static bool read_count(const read_ask *ask, mb_jw *out) {
-    static const char *const KNOWN[] = {"model", "input", "instructions", "tools", NULL};
-    read_model(ask, mb_json_get_str(ask->body, "model"));
-    if (!read_messages(ask, out)) return false;
-    read_tools(ask, out);
-    read_extra(out, ask->body, KNOWN);
-    return true;
+    const char *known[8] = {NULL};
+    read_conversation(ask, out, known);
+    read_extra(out, ask->body, known);
+    return mb_json_get(ask->body, "input") != NULL;
 }
 
 const wire_reader READERS_RESPONSES[] = {
