@@ -6,12 +6,15 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -24,7 +27,8 @@ enum { POOL_MAX = 64, MAX_CONNECTIONS = 4096, STREAMS_PER_CONNECTION = 100, MAX_
 typedef struct socket_slot {
     struct lane *lane;
     uint32_t wanted, known;
-    bool is_ours; // opened and closed by the functions here
+    bool is_ours;   // opened and closed by the functions here
+    bool is_silent; // nothing may come now: its last answer is whole, and it is no HTTP/2, whose servers speak unasked
 } socket_slot;
 
 typedef struct lane {
@@ -54,7 +58,10 @@ struct mb_transfer {
     int status;
     uint64_t profile; // of what its handle was told last
     bool has_header;  // a whole header block of a final answer
-    int failure;      // what a callback of ours ended it with
+    bool is_http2, is_paused;
+    const char *refused; // what its header says that none may say, NULL: nothing
+    char length[24];     // its Content-Length, "" without
+    int failure;         // what a callback of ours ended it with
     char error_text[CURL_ERROR_SIZE];
 };
 
@@ -129,11 +136,20 @@ static socket_slot *slot_of(mb_http *http, int fd) {
     return &http->sockets[fd];
 }
 
+// What a transfer leaves behind that libcurl wants to hear nothing of any more: not if it only pauses.
+static bool leaves_silence(CURL *easy) {
+    char *user = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
+    const mb_transfer *t = (const mb_transfer *)(void *)user;
+    return t && !t->is_http2 && !t->is_paused;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user) {
     lane *l = user;
     socket_slot *slot = slot_of(l->http, fd);
-    (void)easy, (void)socket_user;
+    (void)socket_user;
     if (!slot) return -1;
+    slot->is_silent = what == CURL_POLL_REMOVE && leaves_silence(easy);
     slot->lane = l;
     slot->wanted = what == CURL_POLL_IN      ? EPOLLIN
                    : what == CURL_POLL_OUT   ? EPOLLOUT
@@ -189,12 +205,50 @@ static void timer_fired(mb_timer *timer) { ((lane *)((char *)timer - offsetof(la
 
 // ---- the answer ----------------------------------------------------------------------------------------------------
 
+// The value of a header line "name: value", trimmed; NULL if it is another line.
+static const char *value_of(const char *line, size_t len, const char *name, size_t name_len, size_t *ret_len) {
+    if (len <= name_len || line[name_len] != ':' || strncasecmp(line, name, name_len) != 0) return NULL;
+    const char *at = line + name_len + 1, *end = line + len;
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
+    while (end > at && strchr(" \t\r\n", end[-1])) end--;
+    *ret_len = (size_t)(end - at);
+    return at;
+}
+
+static bool is_one_of(const char *text, size_t len, const char *a, const char *b) {
+    return (len == strlen(a) && strncasecmp(text, a, len) == 0) || (len == strlen(b) && strncasecmp(text, b, len) == 0);
+}
+
+// Two lengths end the answer at two places (RFC 9112, 6.3: it must not be believed). No compression was asked for; of a
+// transfer encoding libcurl 7.88 would undo any that it knows.
+static void check_line(mb_transfer *t, const char *line, size_t len) {
+    size_t n;
+    const char *value;
+    if ((value = value_of(line, len, "content-length", 14, &n))) {
+        bool is_another = t->length[0] && (strlen(t->length) != n || memcmp(t->length, value, n) != 0);
+        if (is_another) t->refused = "the answer has two different lengths";
+        snprintf(t->length, sizeof t->length, "%.*s", (int)(n < 23 ? n : 23), value);
+    } else if ((value = value_of(line, len, "content-encoding", 16, &n))) {
+        if (!is_one_of(value, n, "", "identity")) t->refused = "the answer is compressed, which was not asked for";
+    } else if ((value = value_of(line, len, "transfer-encoding", 17, &n))) {
+        if (!is_one_of(value, n, "chunked", "identity"))
+            t->refused = "the answer has a transfer encoding that was not asked for";
+    } else if (len > 5 && memcmp(line, "HTTP/", 5) == 0) { // another header: that before was a 1xx
+        t->refused = NULL;
+        t->length[0] = '\0';
+        t->is_http2 = line[5] == '2';
+    }
+}
+
 static size_t on_header(char *bytes, size_t size, size_t count, void *user) {
     mb_transfer *t = user;
     size_t len = size * count;
     t->failure = 0; // of an address that could not be opened: another one has answered
+    const char first = (char)(bytes[0] | 32);
+    if (first == 'c' || first == 't' || first == 'h') check_line(t, bytes, len);
     bool is_blank = len <= 2 && (bytes[0] == '\r' || bytes[0] == '\n');
-    if (is_blank && mb_http_status(t) >= 200) t->has_header = true;
+    // Behind a 101 comes what is no HTTP any more.
+    if (is_blank && (mb_http_status(t) >= 200 || mb_http_status(t) == 101)) t->has_header = true;
     t->header_bytes += len;
     if (t->header_bytes <= MB_LIMIT_HEADER_BLOCK && ++t->header_count <= MAX_HEADERS) return len;
     t->failure = MEMBRANE_ERESPONSE;
@@ -211,9 +265,14 @@ int mb_http_status(const mb_transfer *t) {
 static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
     mb_transfer *t = user;
     if (!t->status) t->status = mb_http_status(t);
+    if (t->refused) {
+        t->failure = MEMBRANE_ERESPONSE;
+        return 0;
+    }
     int answer = t->request.data(t->request.user, bytes, size * count);
     if (answer == 0) return size * count;
-    if (answer == MB_HTTP_PAUSE) return CURL_WRITEFUNC_PAUSE;
+    t->is_paused = answer == MB_HTTP_PAUSE;
+    if (t->is_paused) return CURL_WRITEFUNC_PAUSE;
     t->failure = answer;
     return 0;
 }
@@ -223,6 +282,8 @@ const char *mb_http_header(mb_transfer *t, const char *name) {
     if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return NULL;
     return header->value;
 }
+
+const char *mb_http_refused(const mb_transfer *t) { return t->refused; }
 
 const char *mb_http_content_type(mb_transfer *t) {
     char *type = NULL;
@@ -349,7 +410,9 @@ int mb_http_send(mb_http *http, const mb_http_request *request, mb_transfer **re
     t->lane = &http->lanes[request->lane];
     t->header_bytes = t->header_count = 0;
     t->status = t->failure = 0;
-    t->has_header = false;
+    t->has_header = t->is_http2 = t->is_paused = false;
+    t->refused = NULL;
+    t->length[0] = '\0';
     t->error_text[0] = '\0';
     if (!set_request_options(t, request)) {
         put_back(t, false);
@@ -404,19 +467,35 @@ static bool has_reused(const mb_transfer *t) {
     return made == 0;
 }
 
+// To libcurl a header line of 100 KiB is as bad as no memory. Where something of an answer had come and memory is
+// there, it was the line.
+static bool is_long_line(const mb_transfer *t, CURLcode result) {
+    curl_off_t first_byte_us = 0;
+    if (result != CURLE_OUT_OF_MEMORY || t->has_header) return false;
+    curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+    void *room = first_byte_us ? mb_malloc(MB_LIMIT_HEADER_BLOCK) : NULL;
+    mb_free(room);
+    return room != NULL;
+}
+
+static const char *words_for(const mb_transfer *t, CURLcode result) {
+    return t->failure == MEMBRANE_EDENIED                   ? "the address is not a public one"
+           : t->refused && t->failure == MEMBRANE_ERESPONSE ? t->refused
+           : t->error_text[0]                               ? t->error_text
+           : result == CURLE_OK                             ? "the connection was closed before a whole header had come"
+                                                            : curl_easy_strerror(result);
+}
+
 static void finish(mb_transfer *t, CURLcode result) {
     mb_http_request request = t->request;
     char detail[CURL_ERROR_SIZE];
     mb_http_done done = {.began = t->has_header};
+    bool is_long = !t->failure && is_long_line(t, result);
     t->status = mb_http_status(t);
-    done.code = t->failure ? t->failure : code_of(result, done.began);
+    done.code = t->failure ? t->failure : is_long ? MEMBRANE_ERESPONSE : code_of(result, done.began);
     if (done.code == MEMBRANE_ETIMEOUT) done.phase = "connect";
     if (done.code) {
-        const char *text = t->failure == MEMBRANE_EDENIED ? "the address is not a public one"
-                           : t->error_text[0]             ? t->error_text
-                           : result == CURLE_OK           ? "the connection was closed before a whole header had come"
-                                                          : curl_easy_strerror(result);
-        snprintf(detail, sizeof detail, "%s", text);
+        snprintf(detail, sizeof detail, "%s", is_long ? "a line of the header is too long" : words_for(t, result));
         done.detail = detail;
     }
     curl_multi_remove_handle(t->lane->multi, t->easy);
@@ -428,6 +507,7 @@ static void finish(mb_transfer *t, CURLcode result) {
 // libcurl hands over at once what it held back. A failure there is told to us alone, and nothing would run that
 // transfer again; one that has ended (a bad argument then) is reaped.
 void mb_http_resume(mb_transfer *t) {
+    t->is_paused = false;
     CURLcode result = curl_easy_pause(t->easy, CURLPAUSE_CONT);
     if (result != CURLE_OK && result != CURLE_BAD_FUNCTION_ARGUMENT) finish(t, result);
 }
@@ -461,14 +541,45 @@ static void act(lane *l, int fd, int what) {
 
 // ---- the loop's hooks ----------------------------------------------------------------------------------------------
 
+// libcurl says nothing of a descriptor whose transfer pauses in the round in which it took it up warm.
+static bool is_of_a_pause(const mb_http *http, int fd) {
+    struct sockaddr_storage at;
+    socklen_t len = sizeof at;
+    long port;
+    if (getsockname(fd, (struct sockaddr *)&at, &len) != 0) return false;
+    // The port stands at the same place in both families' addresses.
+    const long mine = ntohs(((const struct sockaddr_in *)(const void *)&at)->sin_port);
+    for (const mb_transfer *t = http->active; t; t = t->next)
+        if (t->is_paused && !curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &port) && port == mine) return true;
+    return false;
+}
+
+// A warm connection woke though nothing was asked. If it was closed by the other end, libcurl will see that by itself.
+// If bytes came, libcurl 7.88 would take them for the answer to the next request: its descriptor becomes one that the
+// other end has closed.
+static void on_silent(mb_http *http, int fd, socket_slot *slot) {
+    char byte;
+    int pair[2];
+    mb_io_unwatch(http->io, fd);
+    if (!slot) return;
+    slot->known = 0;
+    if (!slot->is_ours || !slot->is_silent || recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) return;
+    if (is_of_a_pause(http, fd)) return;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        shutdown(fd, SHUT_RDWR);
+        return;
+    }
+    if (dup3(pair[0], fd, O_CLOEXEC) < 0) shutdown(fd, SHUT_RDWR);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void on_ready(void *user, int fd, uint32_t events) {
     mb_http *http = user;
     int what = 0;
     socket_slot *slot = (size_t)fd < http->socket_cap ? &http->sockets[fd] : NULL;
     if (!slot || !slot->lane || slot->wanted == 0) {
-        // A warm connection that woke for nothing: it was closed by the other end, and libcurl will see that by itself.
-        mb_io_unwatch(http->io, fd);
-        if (slot) slot->known = 0;
+        on_silent(http, fd, slot);
         return;
     }
     if (events & (EPOLLIN | EPOLLHUP)) what |= CURL_CSELECT_IN;

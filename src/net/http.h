@@ -70,6 +70,9 @@ void mb_http_resume(mb_transfer *transfer);                          // may call
 int mb_http_status(const mb_transfer *transfer);                     // 0 before the header has come
 const char *mb_http_header(mb_transfer *transfer, const char *name); // of the answer; NULL without; lives until done
 const char *mb_http_content_type(mb_transfer *transfer);
+// What the header says that no answer to us may say (a compression, two lengths), in words; NULL: nothing. Such an
+// answer's body is not handed over: the transfer ends with MEMBRANE_ERESPONSE where it begins.
+const char *mb_http_refused(const mb_transfer *transfer);
 const char *mb_http_version_text(void); // libcurl's version line
 
 // Parts of a URL of the configuration, checked as libcurl would read them. MEMBRANE_EINVAL with what is wrong.

@@ -130,14 +130,20 @@ static void arm(mb_exchange *x) {
         mb_io_timer_set(x->room->io, &x->timer, x->last_ms + limit);
 }
 
+static int refused(mb_exchange *x, membrane_error **error);
+
+// What has come may be enough all the same: an answer that is complete by its wire's rule, or an error's status.
 static void time_is_up(mb_exchange *x, const char *phase, int64_t limit) {
     membrane_error *error = NULL;
     mb_transfer *transfer = x->transfer;
-    int code = x->has_end ? x->plan.provider->adapter->end(&x->decode) : MEMBRANE_ETIMEOUT;
-    if (code)
+    const bool may_be_whole = x->kind == MB_BODY_FRAMES && (x->has_end || x->plan.turn->has_finish);
+    int code = may_be_whole                         ? x->plan.provider->adapter->end(&x->decode)
+               : mb_http_status(x->transfer) >= 400 ? refused(x, &error)
+                                                    : MEMBRANE_ETIMEOUT;
+    if (code && !error)
         code = mb_error_set(&error, MEMBRANE_ETIMEOUT, "%s: nothing came for %lld ms (%s timeout)",
                             x->plan.provider->name, (long long)limit, phase);
-    if (error && !mb_error_is_static(error)) error->phase = phase;
+    if (code == MEMBRANE_ETIMEOUT && error && !mb_error_is_static(error) && !error->phase) error->phase = phase;
     x->transfer = NULL;
     if (transfer) mb_http_cancel(transfer);
     end(x, code, error);
@@ -184,7 +190,8 @@ static int on_first_bytes(mb_exchange *x) {
         x->body.max = MB_LIMIT_ERROR_BODY;
         return 0;
     }
-    x->kind = x->wire.stream && may_be_frames(type) ? MB_BODY_FRAMES : MB_BODY_WHOLE;
+    const bool is_frames = x->wire.stream && may_be_frames(type) && !mb_http_refused(x->transfer);
+    x->kind = is_frames ? MB_BODY_FRAMES : MB_BODY_WHOLE;
     if (begins(type, "application/x-ndjson")) x->wire.frames = MB_FRAMES_NDJSON;
     if (x->kind != MB_BODY_FRAMES || x->frames) return 0;
     x->frames = take_frames(x->room, x->wire.frames);
@@ -204,13 +211,12 @@ static int on_frame(void *user, const mb_frame *frame) {
     return code < 0 ? code : 0;
 }
 
-// Of an error's body the beginning is enough; an answer that is too long is none.
+// An answer that is too long is none; of an error's body the beginning is enough, and the rest is not waited for.
 static int too_long(mb_exchange *x) {
     if (mb_buf_ok(&x->body)) return 0;
     if (x->body.failed == MEMBRANE_ENOMEM) return MEMBRANE_ENOMEM;
-    if (x->kind != MB_BODY_REFUSAL) return MEMBRANE_ERESPONSE;
-    x->body.failed = 0;
-    return 0;
+    if (x->kind == MB_BODY_REFUSAL) x->body.failed = 0;
+    return MEMBRANE_ERESPONSE;
 }
 
 static int on_data(void *user, const char *bytes, size_t len) {
@@ -262,6 +268,9 @@ static int refused(mb_exchange *x, membrane_error **error) {
     const char *engine = x->plan.provider->quirks->kind, *id = NULL;
     int status = mb_http_status(x->transfer);
     for (size_t i = 0; i < MB_COUNT(id_names) && !id; i++) id = mb_http_header(x->transfer, id_names[i]);
+    if (status < 200)
+        return mb_error_set(error, MEMBRANE_ERESPONSE, "%s answered %d, another protocol, which was not asked for",
+                            x->plan.provider->name, status);
     if (status >= 300 && status < 400) {
         const char *to = mb_http_header(x->transfer, "location");
         int code =
@@ -315,7 +324,7 @@ static int transport_error(mb_exchange *x, const mb_http_done *done, int code, m
 }
 
 static int outcome(mb_exchange *x, const mb_http_done *done, membrane_error **error) {
-    int status = mb_http_status(x->transfer), code = done->code;
+    int code = done->code;
     mb_turn *turn = x->plan.turn;
     if (done->began && x->kind == MB_BODY_UNKNOWN && on_first_bytes(x) != 0) return mb_error_no_memory(error);
     if (!done->began) return transport_error(x, done, x->frame_code ? x->frame_code : code, error);
@@ -323,11 +332,10 @@ static int outcome(mb_exchange *x, const mb_http_done *done, membrane_error **er
         // The adapter knows whether what came is whole, whatever then happened to the connection.
         x->decode.is_cut = code != 0;
         code = x->frame_code == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : end_of_stream(x);
+    } else if (x->kind == MB_BODY_REFUSAL && (code == 0 || code == MEMBRANE_ERESPONSE)) {
+        return refused(x, error); // the status says enough, even if its body was cut, or is longer than anybody reads
     } else if (code == 0) {
-        if (x->kind == MB_BODY_REFUSAL) return refused(x, error);
         code = end_of_body(x);
-    } else if (x->kind == MB_BODY_REFUSAL && status >= 400) {
-        return refused(x, error); // the status says enough, even if its body was cut
     }
     if (code == 0) return 0;
     if (!turn->error || turn->error->code != code) return transport_error(x, done, code, error);

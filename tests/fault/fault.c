@@ -15,6 +15,13 @@
 fault_server fault_at;
 static int failures;
 
+const fault_wire FAULT_WIRES[] = {
+    {FAULT_OPENAI, "o", "openai", "openai-compatible", "/v1"},      {FAULT_OLLAMA, "l", "ollama", "ollama", ""},
+    {FAULT_ANTHROPIC, "a", "anthropic", "anthropic", "/v1"},        {FAULT_GEMINI, "g", "gemini", "gemini", "/v1beta"},
+    {FAULT_RESPONSES, "r", "responses", "openai-responses", "/v1"},
+};
+const size_t FAULT_WIRE_COUNT = COUNT(FAULT_WIRES);
+
 // ---- running -------------------------------------------------------------------------------------------------------
 
 void fault_failed(const char *file, int line, const char *format, ...) {
@@ -45,7 +52,8 @@ static void start_server(void) {
     close(out[1]);
     fault_at.stdin_fd = in[1];
     FILE *f = fdopen(out[0], "r");
-    if (!f || fscanf(f, "%d %d %d", &fault_at.port, &fault_at.trap_port, &fault_at.deaf_port) != 3) {
+    if (!f ||
+        fscanf(f, "%d %d %d %d", &fault_at.port, &fault_at.trap_port, &fault_at.deaf_port, &fault_at.full_port) != 4) {
         printf("Bail out! the fault server did not start\n");
         exit(99);
     }
@@ -108,22 +116,29 @@ static long number_after(const char *text, const char *name) {
     return at ? strtol(at + strlen(name), NULL, 10) : -1;
 }
 
-fault_log fault_log_of(const char *model) {
+const char *fault_get(const char *path) {
     static __thread char answer[65536];
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)fault_at.port)};
-    fault_log log = {-1, -1, -1, -1, ""};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     size_t len = 0;
+    answer[0] = '\0';
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0) {
-        dprintf(fd, "GET /__log?%s HTTP/1.1\r\n\r\n", model);
-        for (ssize_t n; len + 1 < sizeof answer && (n = read(fd, answer + len, sizeof answer - 1 - len)) > 0;) {
+        dprintf(fd, "GET %s HTTP/1.1\r\n\r\n", path);
+        shutdown(fd, SHUT_WR);
+        for (ssize_t n; len + 1 < sizeof answer && (n = read(fd, answer + len, sizeof answer - 1 - len)) > 0;)
             answer[len += (size_t)n] = '\0';
-            if (answer[len - 1] == '}') break;
-        }
     }
     close(fd);
-    answer[len] = '\0';
+    const char *body = strstr(answer, "\r\n\r\n");
+    return body ? body + 4 : "";
+}
+
+fault_log fault_log_of(const char *model) {
+    char path[512];
+    fault_log log;
+    snprintf(path, sizeof path, "/__log?%s", model);
+    const char *answer = fault_get(path);
     log.requests = number_after(answer, "\"requests\": ");
     log.bytes = number_after(answer, "\"bytes\": ");
     log.sent = number_after(answer, "\"sent\": ");
@@ -135,16 +150,17 @@ fault_log fault_log_of(const char *model) {
 
 // ---- calls ---------------------------------------------------------------------------------------------------------
 
-membrane_t *fault_open(const char *more) {
+static membrane_t *open_with(size_t wires, const char *more) {
     char config[8192];
     membrane_options o;
     membrane_t *m = NULL;
     membrane_error *err = NULL;
-    snprintf(config, sizeof config,
-             "version: 1\nproviders:\n"
-             "  o: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", api_key: " FAULT_KEY "}\n"
-             "  l: {kind: ollama, base_url: \"http://127.0.0.1:%d\", api_key: " FAULT_KEY "}\n%s",
-             fault_at.port, fault_at.port, more ? more : "");
+    int len = snprintf(config, sizeof config, "version: 1\nproviders:\n");
+    for (size_t i = 0; i < wires; i++)
+        len += snprintf(config + len, sizeof config - (size_t)len,
+                        "  %s: {kind: %s, base_url: \"http://127.0.0.1:%d%s\", api_key: " FAULT_KEY "}\n",
+                        FAULT_WIRES[i].provider, FAULT_WIRES[i].kind, fault_at.port, FAULT_WIRES[i].path);
+    snprintf(config + len, sizeof config - (size_t)len, "%s", more ? more : "");
     membrane_options_init(&o, sizeof o);
     o.config_text = config;
     o.flags = MEMBRANE_NO_DISCOVERY;
@@ -154,6 +170,9 @@ membrane_t *fault_open(const char *more) {
     }
     return m;
 }
+
+membrane_t *fault_open(const char *more) { return open_with(2, more); }
+membrane_t *fault_open_wires(void) { return open_with(FAULT_WIRE_COUNT, NULL); }
 
 const char *fault_request(const char *model, bool stream) {
     static __thread char text[1024];

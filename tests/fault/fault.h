@@ -22,8 +22,31 @@
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define FAULT_KEY "sk-PLANTED-0123456789abcdef"
 
+// The wires that the server speaks and we too: one row in FAULT_WIRES each.
+enum {
+    FAULT_OPENAI = 1,
+    FAULT_OLLAMA = 2,
+    FAULT_ANTHROPIC = 4,
+    FAULT_GEMINI = 8,
+    FAULT_RESPONSES = 16,
+    FAULT_BEDROCK = 32,
+    FAULT_COHERE = 64,
+    FAULT_ALL = 127,
+    FAULT_SSE = FAULT_ALL & ~(FAULT_OLLAMA | FAULT_BEDROCK),
+    FAULT_FINISH_IS_END = FAULT_OPENAI | FAULT_OLLAMA | FAULT_GEMINI, // a finish reason completes the answer
+};
+
+typedef struct fault_wire {
+    unsigned bit;
+    const char *provider; // its name in fault_open's configuration
+    const char *name;     // the server's
+    const char *kind, *path;
+} fault_wire;
+extern const fault_wire FAULT_WIRES[];
+extern const size_t FAULT_WIRE_COUNT;
+
 typedef struct fault_server {
-    int port, trap_port, deaf_port;
+    int port, trap_port, deaf_port, full_port;
     int pid, stdin_fd;
 } fault_server;
 extern fault_server fault_at; // started by fault_run
@@ -42,7 +65,10 @@ void fault_failed(const char *file, int line, const char *format, ...) __attribu
 
 // Providers o (openai) and l (ollama) at the server, with FAULT_KEY; more is YAML text put behind them, or NULL.
 membrane_t *fault_open(const char *more);
+membrane_t *fault_open_wires(void); // a provider a wire
 int64_t fault_now_ms(void);
+// What the server answers to GET path; valid until the next one of this thread.
+const char *fault_get(const char *path);
 long fault_rss_kib(void);  // now
 long fault_peak_kib(void); // since fault_reset_peak
 void fault_reset_peak(void);
