@@ -38,10 +38,10 @@ int mb_config_aws_region(mb_config *config, const mb_environment *env, mb_provid
     const char *region = mb_json_str(said), *kept = region;
     for (size_t i = 0; i < 2 && !region; i++) region = env->get(env->user, VARIABLES[i]);
     if (!region && !strstr(url, "{region}")) kept = region = region_in(config, url);
-    if (!region) return 0; // asked for where it is needed
-    if (!is_region(region))
-        return mb_config_error(config, err, said ? said : table, "providers.%s: \"%.100s\" is no region of AWS",
-                               p->name, region);
+    if (!region) return 0;  // asked for where it is needed
+    if (!is_region(region)) // not shown: it may be a key in the wrong place
+        return mb_config_error(config, err, said ? said : table, "providers.%s: aws.region is no region of AWS",
+                               p->name);
     if (!kept) kept = mb_arena_strdup(&config->arena, region);
     p->region = kept;
     return kept ? 0 : mb_error_no_memory(err);

@@ -5,6 +5,8 @@
 The server says back every header that it was sent, in every kind of error answer. TAP on stdout.
 """
 import base64
+import hashlib
+import hmac
 import http.server
 import json
 import os
@@ -14,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.parse
 import uuid
 
 MEMBRANE, PROBE = (str(pathlib.Path(a).resolve()) for a in sys.argv[1:3])
@@ -29,6 +32,7 @@ def plant():
 LITERAL, ENV, FILE, HEADER, HEADER_ENV, EXTRA, OPENAI = (plant() for _ in range(7))
 USER, PASSWORD, PROXY_USER, PROXY_PASSWORD, OLLAMA_PASSWORD, ENV_PROXY_PASSWORD, SLASH = (plant() for _ in range(7))
 SECOND, SEALED, SEALED_HEADER, PASSPHRASE = (plant() for _ in range(4))
+AWS_ID, AWS_SECRET, AWS_TOKEN, AWS_ENV_ID, AWS_ENV_SECRET, AWS_BEARER = (plant() for _ in range(6))
 
 
 def basic(user, password):
@@ -37,13 +41,37 @@ def basic(user, password):
 
 PLANTED = {name: globals()[name] for name in ("LITERAL", "ENV", "FILE", "HEADER", "HEADER_ENV", "EXTRA", "OPENAI", "USER", "PASSWORD",
                                               "PROXY_USER", "PROXY_PASSWORD", "OLLAMA_PASSWORD", "ENV_PROXY_PASSWORD", "SLASH", "SECOND", "SEALED",
-                                              "SEALED_HEADER", "PASSPHRASE")}
+                                              "SEALED_HEADER", "PASSPHRASE", "AWS_ID", "AWS_SECRET", "AWS_TOKEN", "AWS_ENV_ID", "AWS_ENV_SECRET",
+                                              "AWS_BEARER")}
 PLANTED["BASIC"] = basic(USER, PASSWORD)
 PLANTED["PROXY_BASIC"] = basic(PROXY_USER, PROXY_PASSWORD)
 
 # ---- the server ------------------------------------------------------------------------------------------------------
 
 seen = set()  # header values that came
+signatures = {"right": 0, "wrong": []}
+SECRETS = {AWS_ID: AWS_SECRET, AWS_ENV_ID: AWS_ENV_SECRET}
+
+
+def check_signature(request, body):
+    """AWS Signature V4, made anew from what came."""
+    found = re.match(r"AWS4-HMAC-SHA256 Credential=(\w+)/(\d{8})/([\w-]+)/(\w+)/aws4_request, SignedHeaders=([\w;-]+), Signature=(\w+)$",
+                     request.headers.get("Authorization", ""))
+    if not found:
+        return
+    identity, day, region, service, names, signature = found.groups()
+    path = urllib.parse.quote(request.path.partition("?")[0], safe="/~")
+    lines = "".join(f"{name}:{' '.join(request.headers[name].split())}\n" for name in names.split(";"))
+    canonical = "\n".join([request.command, path, "", lines, names, hashlib.sha256(body).hexdigest()])
+    scope = f"{day}/{region}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{request.headers['X-Amz-Date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = b"AWS4" + SECRETS[identity].encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    if hmac.new(key, text.encode(), hashlib.sha256).hexdigest() == signature and "host" in names:
+        signatures["right"] += 1
+    else:
+        signatures["wrong"].append((request.path, names, canonical))
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -73,11 +101,14 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def do_GET(self):
+        check_signature(self, b"")
         self.answer(401, "application/json", json.dumps({"error": {"message": "GET with " + self.said()}}))
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
-        model, said = str(body.get("model", "")), self.said()
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        check_signature(self, data)
+        body = json.loads(data or b"{}")
+        model, said = str(body.get("model", urllib.parse.unquote(self.path).partition("/model/")[2].partition("/")[0].partition(":")[0])), self.said()
         error = json.dumps({"error": {"message": "sent " + said, "type": "type " + said, "code": said}})
         if model == "server":
             return self.answer(500, "text/plain", said)
@@ -123,6 +154,10 @@ PROVIDERS = {
     "badproxy": {"kind": "openai-compatible", "base_url": "http://far.example/v1", "proxy": f"http://user:x/{SLASH}@127.0.0.1:{PORT}"},
     "envproxy": {"kind": "openai-compatible", "base_url": "http://192.0.2.1/v1"},
     "gone": {"kind": "openai-compatible", "base_url": f"http://{USER}:{PASSWORD}@127.0.0.1:9/v1", "api_key": LITERAL},
+    "aws": {"kind": "bedrock", "base_url": HOST, "aws": {"access_key_id": AWS_ID, "secret_access_key": AWS_SECRET, "session_token": AWS_TOKEN,
+                                                         "region": "us-east-1"}},
+    "awsenv": {"kind": "bedrock", "base_url": HOST, "aws": {"access_key_id": "env:PLANTED_AWS_ID", "secret_access_key": "env:PLANTED_AWS_SECRET"}},
+    "awskey": {"kind": "bedrock", "base_url": HOST},
     "engine": {"kind": "ollama", "base_url": f"http://127.0.0.1:{PORT}", "api_key": LITERAL},
 }
 CONFIG = {"version": 1, "providers": PROVIDERS,
@@ -141,9 +176,10 @@ outputs = []  # (what was done, bytes)
 
 def environment(**more):
     env = {k: v for k, v in os.environ.items()
-           if not re.search(r"_API_KEY$|^HF_TOKEN$|_proxy$|_PROXY$|^MEMBRANE|^OPENAI|^OLLAMA", k)}
+           if not re.search(r"_API_KEY$|^HF_TOKEN$|_proxy$|_PROXY$|^MEMBRANE|^OPENAI|^OLLAMA|^AWS", k)}
     env.update(HOME=str(HOME), XDG_CONFIG_HOME=str(HOME / "config"), XDG_STATE_HOME=str(HOME / "state"), PLANTED_KEY=ENV,
                PLANTED_HEADER=HEADER_ENV, MEMBRANE_PASSPHRASE=PASSPHRASE, OPENAI_API_KEY=OPENAI, OPENAI_BASE_URL=HOST,
+               PLANTED_AWS_ID=AWS_ENV_ID, PLANTED_AWS_SECRET=AWS_ENV_SECRET, AWS_REGION="us-west-2", AWS_BEARER_TOKEN_BEDROCK=AWS_BEARER,
                OLLAMA_HOST=f"http://user:{OLLAMA_PASSWORD}@127.0.0.1:{PORT}", http_proxy=f"http://user:{ENV_PROXY_PASSWORD}@127.0.0.1:{PORT}")
     return {**env, **more}
 
@@ -219,6 +255,13 @@ def errors_of_every_kind_say_no_secret():
     nothing_is_in(since(before))
 
 
+def requests_are_signed_as_aws_checks_it():
+    membrane("-m", "aws/a:b/c é", "hi")
+    membrane("-m", "awsenv-refused", "--stream", "hi")
+    membrane("models", "list", "aws")
+    assert signatures["right"] > 10 and not signatures["wrong"], signatures
+
+
 def implicit_providers_say_no_secret():
     before = len(outputs)
     for name in ("openai-refused", "ollama-refused", "ollama-lines", "engine-lines"):
@@ -258,6 +301,10 @@ def wrong_configurations_say_no_secret():
                      {"kind": "openai", "api_key": LITERAL, "base_url": f"ftp://user:{PASSWORD}@host"},
                      {"kind": "openai", "base_url": f"http://user:{PASSWORD}@host:port"}, {"kind": "openai", "base_url": f"http://user:a/{PASSWORD}@host"},
                      {"kind": "openai", "headers": {"X": LITERAL + "\n"}}, {"kind": "openai", "headers": LITERAL},
+                     {"kind": "bedrock", "aws": {"region": AWS_ID + "/", "access_key_id": AWS_ID, "secret_access_key": AWS_SECRET}},
+                     {"kind": "bedrock", "aws": {"secret_access_key": AWS_SECRET, "region": "r"}}, {"kind": "bedrock", "aws": AWS_SECRET},
+                     {"kind": "bedrock", "aws": {"session_token": AWS_TOKEN + "\n", "access_key_id": AWS_ID, "secret_access_key": AWS_SECRET}},
+                     {"kind": "bedrock", "api_key": AWS_BEARER, "aws": {"access_key_id": AWS_ID, "secret_access_key": AWS_SECRET, "region": "r"}},
                      {"kind": "openai", "api_key": LITERAL, "nonsense": 1}):
         path.write_text(json.dumps({"providers": {"p": provider}}))
         for verb in (["config", "validate"], ["config", "show"], ["-m", "p/m", "hi"]):
@@ -291,11 +338,11 @@ def the_files_that_are_left_hold_no_secret():
 def every_secret_was_sent():
     """Otherwise nothing could have been found."""
     sent = " ".join(seen)
-    never = [name for name, text in PLANTED.items() if text not in sent and name not in ("SLASH", "PASSPHRASE")]
+    never = [name for name, text in PLANTED.items() if text not in sent and name not in ("SLASH", "PASSPHRASE", "AWS_SECRET", "AWS_ENV_SECRET")]
     assert not never, never
 
 
-TESTS = [keys_are_sealed_without_a_word_of_them, the_search_finds_what_is_said_aloud, errors_of_every_kind_say_no_secret, implicit_providers_say_no_secret, plans_say_no_secret,
+TESTS = [keys_are_sealed_without_a_word_of_them, the_search_finds_what_is_said_aloud, errors_of_every_kind_say_no_secret, requests_are_signed_as_aws_checks_it, implicit_providers_say_no_secret, plans_say_no_secret,
          other_verbs_say_no_secret, wrong_configurations_say_no_secret, the_c_api_says_no_secret, the_files_that_are_left_hold_no_secret,
          every_secret_was_sent]
 

@@ -403,6 +403,82 @@ static const char *proxy_of(const char *url) {
     return text;
 }
 
+#define BEDROCK(more) "providers: {b: {kind: bedrock" more "}}"
+
+static void is_signed_by(const char *id, const char *secret, const char *token, const char *region) {
+    const mb_aws_credentials *c = provider("b")->aws;
+    ck_assert_ptr_nonnull(c);
+    ck_assert_str_eq(c->access_key_id, id);
+    ck_assert_str_eq(c->secret_access_key, secret);
+    ck_assert_pstr_eq(c->session_token, token);
+    ck_assert_str_eq(c->region, region);
+    ck_assert_int_eq(provider("b")->key_count, 1); // as one key, so that it counts as there
+    ck_assert(!provider("b")->key_missing);
+}
+
+START_TEST(aws_credentials_come_from_the_table_or_the_usual_variables) {
+    ENV("AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs", "AWS_SESSION_TOKEN=PLANTEDt",
+        "AWS_DEFAULT_REGION=eu-west-1", "MINE=PLANTEDm");
+    good(BEDROCK(""));
+    is_signed_by("AKPLANTED", "PLANTEDs", "PLANTEDt", "eu-west-1");
+    ck_assert_str_eq(provider("b")->base_url, "https://bedrock-runtime.eu-west-1.amazonaws.com");
+    ck_assert_str_eq(provider("b")->key_refs[0], "env:AWS_SECRET_ACCESS_KEY");
+    good(BEDROCK(", aws: {access_key_id: AK2PLANTED, secret_access_key: \"env:MINE\", region: us-gov-west-1}"));
+    is_signed_by("AK2PLANTED", "PLANTEDm", NULL, "us-gov-west-1"); // the variables' token is of other keys
+    good(BEDROCK(", aws: {access_key_id: A, secret_access_key: B, session_token: C, region: r}, base_url: \"http://h\""));
+    is_signed_by("A", "B", "C", "r");
+    ENV("AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs", "AWS_REGION=us-east-1",
+        "AWS_DEFAULT_REGION=eu-west-1");
+    good(BEDROCK(""));
+    is_signed_by("AKPLANTED", "PLANTEDs", NULL, "us-east-1");
+    good(BEDROCK(", base_url: \"https://bedrock-runtime.eu-north-1.amazonaws.com\""));
+    is_signed_by("AKPLANTED", "PLANTEDs", NULL, "us-east-1");
+    ENV("AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs");
+    good(BEDROCK(", base_url: \"https://bedrock-runtime.eu-north-1.amazonaws.com\"")); // the address says it
+    is_signed_by("AKPLANTED", "PLANTEDs", NULL, "eu-north-1");
+    done();
+}
+END_TEST
+
+START_TEST(a_bearer_key_needs_no_signature) {
+    ENV("AWS_BEARER_TOKEN_BEDROCK=PLANTEDb", "AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs",
+        "AWS_REGION=us-east-1");
+    good(BEDROCK(""));
+    ck_assert_ptr_null(provider("b")->aws);
+    ck_assert_str_eq(provider("b")->keys[0], "PLANTEDb");
+    good(BEDROCK(", api_key: PLANTEDk"));
+    ck_assert_str_eq(provider("b")->keys[0], "PLANTEDk");
+    good(BEDROCK(", aws: {access_key_id: A, secret_access_key: B}")); // what is configured outweighs the variable
+    is_signed_by("A", "B", NULL, "us-east-1");
+    done();
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_aws_is_said) {
+    ENV("AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs");
+    bad(BEDROCK(""), "a.yaml:1: providers.b: aws.region is missing (or the variable AWS_REGION)");
+    bad(BEDROCK(", base_url: \"http://h\""), "a.yaml:1: providers.b: aws.region is missing (or the variable AWS_REGION)");
+    bad(BEDROCK(", aws: {region: \"a/b\"}"), "a.yaml:1: providers.b: aws.region is no region of AWS");
+    bad(BEDROCK(", aws: {regoin: a}"), "a.yaml:1: unknown key \"regoin\" in providers.b.aws (did you mean \"region\"?)");
+    bad(BEDROCK(", aws: {region: a, access_key_id: x}"),
+        "a.yaml:1: providers.b: access_key_id and secret_access_key go together");
+    bad(BEDROCK(", api_key: k, aws: {region: a, access_key_id: x, secret_access_key: y}"),
+        "a.yaml:1: providers.b: aws and an api_key: give one of them");
+    bad("providers: {o: {kind: openai, aws: {region: a}}}",
+        "a.yaml:1: providers.o: requests of kind openai are not signed: aws means nothing");
+    ENV("AWS_REGION=a");
+    good(BEDROCK(""));
+    ck_assert(provider("b")->key_missing);
+    ck_assert_str_eq(provider("b")->key_refs[0], "env:AWS_ACCESS_KEY_ID");
+    good(BEDROCK(", aws: {access_key_id: A, secret_access_key: \"env:NOWHERE\"}"));
+    ck_assert(provider("b")->key_missing);
+    ck_assert_str_eq(provider("b")->key_refs[0], "env:NOWHERE");
+    good(BEDROCK(", base_url: \"http://127.0.0.1\"")); // a server of one's own may want neither
+    ck_assert(!provider("b")->key_missing && !provider("b")->aws);
+    done();
+}
+END_TEST
+
 START_TEST(proxy_variables_are_read_in_both_cases_the_small_ones_first) {
     ENV("http_proxy=http://p1", "HTTP_PROXY=http://p2", "https_proxy=http://p3", "HTTPS_PROXY=http://p4",
         "all_proxy=http://p5");
@@ -660,7 +736,8 @@ static int compile_all(void *unused) {
 
 START_TEST(without_memory_there_is_an_error_and_never_half_a_configuration) {
     ENV("K=sk-1", "HTTPS_PROXY=http://p", "NO_PROXY=x.example", "SSL_CERT_FILE=/env.pem", "MEMBRANE_MODEL=m",
-        "OPENAI_API_BASE=http://old.example", "OLLAMA_HOST=box:99", "ANTHROPIC_BASE_URL=https://h");
+        "OPENAI_API_BASE=http://old.example", "OLLAMA_HOST=box:99", "ANTHROPIC_BASE_URL=https://h",
+        "AWS_ACCESS_KEY_ID=A", "AWS_SECRET_ACCESS_KEY=PLANTEDs", "AWS_SESSION_TOKEN=PLANTEDt", "AWS_REGION=r");
     unit_every_allocation_fails(compile_all, NULL);
     variables = NULL;
 }
@@ -708,6 +785,9 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, openai_base_url_is_read_and_the_old_name_with_a_warning);
     tcase_add_test(tc, anthropic_base_url_is_read_with_and_without_the_version);
     tcase_add_test(tc, ollama_host_is_read_and_a_wrong_one_is_said);
+    tcase_add_test(tc, aws_credentials_come_from_the_table_or_the_usual_variables);
+    tcase_add_test(tc, a_bearer_key_needs_no_signature);
+    tcase_add_test(tc, what_is_wrong_with_aws_is_said);
     tcase_add_test(tc, proxy_variables_are_read_in_both_cases_the_small_ones_first);
     tcase_add_test(tc, no_proxy_is_read_in_both_cases);
     tcase_add_test(tc, loopback_takes_no_proxy_from_the_environment_but_one_that_is_configured);
