@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The verb config: what is in force and why, checking, trusting.
+// The verb config: what is in force and why, checking, trusting, taking over somebody else's.
 #include <stdlib.h>
 #include <string.h>
 
+#include "import.h"
 #include "output.h"
 #include "request.h"
 
@@ -127,9 +128,11 @@ int config_main(cli_app *app) {
     const char *action = args->word_count ? args->words[0] : "show",
                *path = args->word_count > 1 ? args->words[1] : NULL;
     membrane_t *m = NULL;
-    bool takes_path = strcmp(action, "validate") == 0 || strcmp(action, "trust") == 0;
+    bool is_import = strcmp(action, "import") == 0;
+    bool takes_path = is_import || strcmp(action, "validate") == 0 || strcmp(action, "trust") == 0;
     int code = check_action(app, takes_path ? 2 : 1);
     if (code) return code;
+    if (is_import) return import_main(app, path);
     if (strcmp(action, "path") == 0) return paths(app);
     if (strcmp(action, "trust") == 0) return trust(app, path);
     if (strcmp(action, "validate") == 0) return validate(app, path);

@@ -7,21 +7,15 @@
 
 #include "output.h"
 #include "request.h"
+#include "ring.h"
 #include "typed.h"
 
-typedef struct ring {
-    membrane_keys_options options;
-    membrane_result *status;
-    cli_text passphrase; // typed
-} ring;
-
-static bool is_state(const ring *r, const char *state) {
+static bool is_state(const cli_ring *r, const char *state) {
     const char *str = membrane_result_str(r->status, "state");
     return str && strcmp(str, state) == 0;
 }
 
-// How it stands with the ring, and its passphrase where one is needed and somebody can be asked.
-static int open_ring(cli_app *app, ring *r, bool needs_it) {
+int ring_open(cli_app *app, cli_ring *r, bool needs_it) {
     membrane_error *err = NULL;
     bool wants_new = false;
     membrane_keys_options_init(&r->options, sizeof r->options);
@@ -39,7 +33,7 @@ static int open_ring(cli_app *app, ring *r, bool needs_it) {
     return code;
 }
 
-static void close_ring(ring *r) {
+void ring_close(cli_ring *r) {
     text_forget(&r->passphrase);
     membrane_result_free(r->status);
 }
@@ -59,7 +53,7 @@ static int read_value(cli_app *app, const char *name, cli_text *ret_value) {
     return code;
 }
 
-static void say_done(cli_app *app, const ring *r, const char *name, const char *what) {
+static void say_done(cli_app *app, const cli_ring *r, const char *name, const char *what) {
     cli_text t = {0};
     const char *path = membrane_result_str(r->status, "path");
     if (app->json) {
@@ -78,29 +72,29 @@ static void say_done(cli_app *app, const ring *r, const char *name, const char *
 }
 
 static int set(cli_app *app, const char *name) {
-    ring r = {0};
+    cli_ring r = {0};
     cli_text value = {0};
     membrane_error *err = NULL;
-    int code = open_ring(app, &r, true);
+    int code = ring_open(app, &r, true);
     if (!code) code = read_value(app, name, &value);
     if (!code && membrane_keys_set(&r.options, name, value.data, value.len, &err) != 0) code = fail_free(app, err);
     if (!code) say_done(app, &r, name, "is sealed");
     text_forget(&value);
-    close_ring(&r);
+    ring_close(&r);
     return code;
 }
 
 static int take_away(cli_app *app, const char *name) {
-    ring r = {0};
+    cli_ring r = {0};
     membrane_error *err = NULL;
-    int code = open_ring(app, &r, true);
+    int code = ring_open(app, &r, true);
     if (!code && membrane_keys_remove(&r.options, name, &err) != 0) code = fail_free(app, err);
     if (!code) {
         membrane_result_free(r.status);
         r.status = NULL;
         say_done(app, &r, name, "is removed");
     }
-    close_ring(&r);
+    ring_close(&r);
     return code;
 }
 
@@ -110,9 +104,9 @@ static int list(cli_app *app) {
     static const cli_column columns[] = {{"NAME", "name", NULL, false}, {"SET", "", cell_changed, false}};
     membrane_result *result = NULL;
     membrane_error *err = NULL;
-    ring r = {0};
+    cli_ring r = {0};
     size_t len = 0;
-    int code = open_ring(app, &r, false);
+    int code = ring_open(app, &r, false);
     if (!code && membrane_keys_list(&r.options, &result, &err) != 0) code = fail_free(app, err);
     if (!code) {
         const char *str = membrane_result_json(result, &len);
@@ -125,7 +119,7 @@ static int list(cli_app *app) {
             out_table(app, items, columns, 2);
     }
     membrane_result_free(result);
-    close_ring(&r);
+    ring_close(&r);
     return code;
 }
 

@@ -47,6 +47,9 @@ const option_row option_table[OPT_COUNT] = {
     FLAG(OPT_ORIGIN, "origin", 0, "Say for each value where it comes from"),
     VALUE(OPT_FILE, "file", 0, "FILE", "Take the value from this file"),
     FLAG(OPT_PASSPHRASE, "passphrase", 0, "Seal a new key ring with a passphrase, typed at the terminal"),
+    VALUE(OPT_OUTPUT, "output", 'o', "FILE", "Write into this file, which must not be there yet"),
+    FLAG(OPT_FORCE, "force", 0, "Replace a file that is there"),
+    FLAG(OPT_WITH_KEYS, "with-keys", 0, "Put keys that stand in the file into the key ring"),
     [OPT_MAN] = {"man", 0, TAKES_NOTHING, NULL, NULL, "Write the manual page (roff)", true},
     VALUE(OPT_CONFIG, "config", 0, "FILE", "Read this configuration too; it wins over the user's"),
     VALUE(OPT_LOG, "log", 0, "FILE", "The call log's SQLite file"),
@@ -69,7 +72,7 @@ static const option_id embed_options[] = {OPT_MODEL,      OPT_ATTACH,   OPT_LOCA
                                           OPT_REQUEST_ID, OPT_DEADLINE, OPT_VIA,   OPENS,           COMMON};
 static const option_id logs_options[] = {OPT_FOLLOW, OPT_LINES,      OPT_SESSION, OPT_OUTCOME, OPT_MATCH,
                                          OPT_SINCE,  OPT_REQUEST_ID, OPT_MODEL,   OPENS,       COMMON};
-static const option_id config_options[] = {OPT_ORIGIN, OPENS, COMMON};
+static const option_id config_options[] = {OPT_ORIGIN, OPT_OUTPUT, OPT_FORCE, OPT_WITH_KEYS, OPENS, COMMON};
 static const option_id keys_options[] = {OPT_FILE, OPT_PASSPHRASE, COMMON};
 static const option_id doctor_options[] = {OPT_TIMEOUT, OPENS, COMMON};
 static const option_id plain_options[] = {COMMON};
@@ -87,6 +90,7 @@ static const action_row config_actions[] = {
     {"validate", "[FILE]", "Check a file, or what is in force; say file, line and the nearest known key"},
     {"path", "", "The files that are read, in order"},
     {"trust", "[PATH]", "Let a project's .membrane/config.yaml count from now on"},
+    {"import", "FILE", "Make a configuration of a LiteLLM proxy's"},
     {0}};
 
 static const action_row keys_actions[] = {{"list", "", "The names of the keys and when they were set"},
@@ -117,6 +121,7 @@ static const example_row logs_examples[] = {{"membrane logs -f", "Follow the cal
 static const example_row config_examples[] = {
     {"membrane config show --origin", "Every value and the file, line or variable it comes from"},
     {"membrane config validate config.yaml", "Check a file before it is used"},
+    {"membrane config import litellm.yaml -o config.yaml", "Take over a LiteLLM proxy's configuration"},
     {0}};
 static const example_row keys_examples[] = {
     {"membrane keys set cloud", "Type a key; api_key: sealed:cloud names it"},
@@ -154,9 +159,10 @@ const verb_row verb_table[] = {
     {"logs", logs_main, "", "Show the call log",
      "One line a call, oldest first. --json gives the whole rows; with -f one row a line.", NULL, logs_options,
      logs_examples, NULL},
-    {"config", config_main, "[show|validate|path|trust] [PATH]", "Show, check and trust configuration",
-     "Secrets are shown as the reference they come from, or as ***.", config_actions, config_options, config_examples,
-     NULL},
+    {"config", config_main, "[show|validate|path|trust|import] [PATH]", "Show, check, trust and import configuration",
+     "Secrets are shown as the reference they come from, or as ***. What an import cannot take over is said line by line "
+     "on standard error; keys that stand in its file are left there unless --with-keys is given.",
+     config_actions, config_options, config_examples, NULL},
     {"keys", keys_main, "[list|set|remove] [NAME]", "Keep API keys sealed in the user's key ring",
      "A value is read from a pipe, from --file, or typed at the terminal without being shown; it is never an argument, "
      "and nothing ever shows it again. The ring is opened by the file master.key beside it, or by a passphrase "

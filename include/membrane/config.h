@@ -11,6 +11,7 @@
 #ifndef MEMBRANE_CONFIG_H
 #define MEMBRANE_CONFIG_H
 
+#include "membrane/keys.h"
 #include "membrane/options.h"
 #include "membrane/result.h"
 
@@ -44,6 +45,18 @@ MEMBRANE_API int membrane_config_paths(const char *project_dir, membrane_result 
  * changed file must be trusted anew. path NULL: the one of the current folder or above. Gives {path, hash}.
  */
 MEMBRANE_API int membrane_config_trust(const char *path, membrane_result **ret_result, membrane_error **err);
+
+/**
+ * Makes a configuration of a LiteLLM proxy's YAML (name is used in messages; len 0 means up to the NUL): {config, keys:
+ * [{name, stored}], warnings:[{line, text}]}. config is YAML that membrane_config_check takes; warnings say, line by
+ * line, what could not be taken over. os.environ/NAME becomes env:NAME. Keys that stand there themselves become
+ * sealed:NAME: with keys (NULL: without) they are stored into that key ring, except where it has one of that name;
+ * otherwise a warning says how to store them. Errors: MEMBRANE_ECONFIG (no YAML, or nothing of LiteLLM's), and with keys
+ * those of keys.h.
+ */
+MEMBRANE_API int membrane_config_import(const char *name, const char *text, size_t len,
+                                        const membrane_keys_options *keys, membrane_result **ret_result,
+                                        membrane_error **err);
 
 #ifdef __cplusplus
 }

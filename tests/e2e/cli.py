@@ -705,6 +705,68 @@ def passphrase_and_value_are_typed_unseen():
     expect((code, b"not the same" in out), (2, True), repr(out))
 
 
+# ---- import ---------------------------------------------------------------------------------------------------------
+
+def write_lite(*entries, more=""):
+    (home / "lite.yaml").write_text("model_list:\n" + "".join(
+        f"  - {{model_name: {name}, litellm_params: {{{params}}}}}\n" for name, params in entries) + more)
+
+
+@test
+def a_litellm_file_becomes_a_configuration_that_answers():
+    write_lite(("chat", f"model: openai/broken, api_base: '{server.url}/v1'"), ("chat", f"model: ollama_chat/tiny, api_base: '{server.url}'"),
+               more="router_settings: {num_retries: 0, cooldown_time: 5}\n")
+    done = run("config", "import", "lite.yaml", "-o", "imported.yaml")
+    expect(done.out, "")
+    expect(done.err.splitlines(), ['lite.yaml:2: model "chat": its 2 targets are tried in their order, not by turns',
+                                   "lite.yaml:4: router_settings.cooldown_time: when a target is left alone, and for how long, is decided by the router itself"])
+    expect(run("config", "validate", "imported.yaml").out, "imported.yaml: ok\n")
+    result = run_json("-m", "chat", "--config", "imported.yaml", "hi")
+    expect([a["model"] for a in result["attempts"]], ["broken", "tiny"])
+    expect(result["text"], "Tiny answer")
+
+
+@test
+def an_import_replaces_no_file_unless_forced():
+    write_lite(("a", "model: ollama/x"))
+    (home / "kept.yaml").write_text("mine\n")
+    error = run_error("config", "import", "lite.yaml", "--output", "kept.yaml", kind="conflict", code=1)
+    expect_in("--force", error["hint"])
+    expect((home / "kept.yaml").read_text(), "mine\n")
+    run("config", "import", "lite.yaml", "--output", "kept.yaml", "--force")
+    expect_in("kind: ollama", (home / "kept.yaml").read_text())
+    expect([p.name for p in home.glob("kept.yaml*")], ["kept.yaml"])
+    run("config", "import", "lite.yaml", "--output", "no/such/folder.yaml", code=1)
+
+
+@test
+def keys_of_an_import_are_sealed_if_asked():
+    env, ring = own_ring("import")
+    write_lite(("a", f"model: openai/ok, api_base: '{server.url}/v1', api_key: sk-PLANTED-import"))
+    done = run("config", "import", "lite.yaml", env=env)
+    expect(("PLANTED" in done.out + done.err, ring.exists()), (False, False))
+    name = re.search(r"sealed:(\S+)", done.out).group(1)
+    expect_in(f"membrane keys set {name}", done.err)
+    imported = run_json("config", "import", "lite.yaml", "--with-keys", "-o", "sealed-import.yaml", env=env)
+    expect((imported["keys"], imported["warnings"]), ([{"name": name, "stored": True}], []))
+    expect("PLANTED" in json.dumps(imported) + (home / "sealed-import.yaml").read_text(), False)
+    run("-m", "a", "--config", "sealed-import.yaml", "hi", env=env)
+    expect(server.requests[-1][2].get("Authorization"), "Bearer sk-PLANTED-import")
+    expect_in("which stays", run("config", "import", "lite.yaml", "--with-keys", env=env).err)
+
+
+@test
+def what_is_no_litellm_file_is_refused():
+    (home / "lite.yaml").write_text("providers: {}\n")
+    expect_in("no model_list", run_error("config", "import", "lite.yaml", kind="config", code=2)["message"])
+    (home / "lite.yaml").write_text("model_list: [\n")
+    expect_in("lite.yaml:2", run_error("config", "import", "lite.yaml", kind="config", code=2)["message"])
+    (home / "lite.yaml").write_text("")
+    run_error("config", "import", "lite.yaml", kind="config", code=2)
+    run_error("config", "import", "nowhere.yaml", kind="not_found", code=6)
+    run_error("config", "import", kind="invalid_argument", code=2)
+
+
 @test
 def the_doctor_exits_with_1_if_something_fails():
     report = run_json("doctor", code=None)

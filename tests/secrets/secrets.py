@@ -242,6 +242,19 @@ def keys_are_sealed_without_a_word_of_them():
     nothing_is_in(since(before))
 
 
+def an_import_says_no_secret():
+    before = len(outputs)
+    path = HOME / "wrong.json"
+    path.write_text(json.dumps({"model_list": [{"model_name": "m", "litellm_params": {
+        "model": "openai/x", "api_base": f"http://{USER}:{PASSWORD}@host/v1?key={SLASH}", "api_key": LITERAL,
+        "extra_headers": {"X-Token": HEADER, "Authorization": "Bearer " + EXTRA}, "aws_secret_access_key": SECOND}}],
+        "general_settings": {"master_key": FILE}, "environment_variables": {"OPENAI_API_KEY": ENV}}))
+    for more in ([], ["--json"], ["--with-keys", "--json"], ["--with-keys"]):
+        done = membrane("config", "import", str(path), *more)
+        assert done.returncode == 0, done
+    nothing_is_in(since(before))
+
+
 def errors_of_every_kind_say_no_secret():
     before = len(outputs)
     for provider in PROVIDERS:
@@ -342,7 +355,7 @@ def every_secret_was_sent():
     assert not never, never
 
 
-TESTS = [keys_are_sealed_without_a_word_of_them, the_search_finds_what_is_said_aloud, errors_of_every_kind_say_no_secret, requests_are_signed_as_aws_checks_it, implicit_providers_say_no_secret, plans_say_no_secret,
+TESTS = [keys_are_sealed_without_a_word_of_them, an_import_says_no_secret, the_search_finds_what_is_said_aloud, errors_of_every_kind_say_no_secret, requests_are_signed_as_aws_checks_it, implicit_providers_say_no_secret, plans_say_no_secret,
          other_verbs_say_no_secret, wrong_configurations_say_no_secret, the_c_api_says_no_secret, the_files_that_are_left_hold_no_secret,
          every_secret_was_sent]
 
