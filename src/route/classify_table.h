@@ -29,6 +29,9 @@ static const mb_code_row CODE_ROWS[] = {
     {"content_filter", 200, 499, MEMBRANE_ECONTENT},               // doc Azure
     {"content_policy_violation", 200, 499, MEMBRANE_ECONTENT},     // doc OpenAI
     {"responsibleaipolicyviolation", 200, 499, MEMBRANE_ECONTENT}, // doc Azure
+    {"invalid_prompt", 200, 499, MEMBRANE_ECONTENT},               // doc OpenAI (Responses)
+    {"image_content_policy_violation", 200, 499, MEMBRANE_ECONTENT}, // doc OpenAI (Responses)
+    {"server_error", 200, 200, MEMBRANE_ESERVER},                  // doc OpenAI (Responses)
     {"moderation_blocked", 200, 499, MEMBRANE_ECONTENT},           // doc OpenAI
     {"data_inspection_failed", 200, 499, MEMBRANE_ECONTENT},       // doc DashScope
     {"tool_use_failed", 200, 499, MEMBRANE_ETOOLUSE},              // c/groq, inside a 200 stream

@@ -53,9 +53,13 @@ static items *items_of(mb_decode *d) { // state[0], in the turn's arena
     return (items *)(intptr_t)d->state[0];
 }
 
-static item *find_item(const items *all, int64_t index, const char *id) {
-    for (item *it = all->newest; it; it = it->older)
-        if (index >= 0 && it->index >= 0 ? it->index == index : id && it->id && strcmp(it->id, id) == 0) return it;
+// By its place, or by its name where no place is said. Some servers give every item the same place: the type tells.
+static item *find_item(const items *all, int64_t index, const char *id, item_type type) {
+    for (item *it = all->newest; it; it = it->older) {
+        bool same_id = id && it->id && strcmp(it->id, id) == 0, over = it->done && id && it->id && !same_id;
+        if (it->type != type || over) continue;
+        if (index >= 0 && it->index >= 0 ? it->index == index : same_id) return it;
+    }
     return NULL;
 }
 
@@ -299,7 +303,7 @@ static int finish_item(mb_decode *d, item *it, const mb_json *v) {
 static int item_of(mb_decode *d, int64_t index, const char *id, item_type type, item **ret) {
     items *all = items_of(d);
     if (!all) return MEMBRANE_ENOMEM;
-    *ret = find_item(all, index, id);
+    *ret = find_item(all, index, id, type);
     bool goes_on = index < 0 && !id && all->newest && all->newest->type == type && !all->newest->done;
     if (goes_on) *ret = all->newest;
     return *ret ? 0 : add_item(d, index, id, type, ret);
@@ -312,7 +316,7 @@ static int take_item(mb_decode *d, int64_t index, const mb_json *v, bool done) {
     bool nameless = index < 0 && !id && !done;
     int status = nameless ? add_item(d, index, id, type_of(v), &it) : item_of(d, index, id, type_of(v), &it);
     if (status != 0) return status;
-    if (done) return it->type == type_of(v) ? finish_item(d, it, v) : 0;
+    if (done) return finish_item(d, it, v);
     if (it->type == CALL) status = open_call(d, it, v);
     if (it->type == REASONING) items_of(d)->new_thought = true;
     return status;
@@ -326,7 +330,7 @@ static int take_output(mb_decode *d, const mb_json *output) {
     for (uint32_t i = 0; output && i < output->count && status == 0; i++) {
         const mb_json *v = &output->children[i];
         const char *id = mb_json_get_str(v, "id");
-        const item *known = streamed ? find_item(all, id ? -1 : (int64_t)i, id) : NULL;
+        const item *known = streamed ? find_item(all, id ? -1 : (int64_t)i, id, type_of(v)) : NULL;
         if (!streamed || (known && !known->done)) status = take_item(d, known ? known->index : (int64_t)i, v, true);
     }
     return status;
@@ -470,7 +474,7 @@ static event read_event(const mb_json *root) {
 static int take_text(mb_decode *d, const event *e, bool refusal) {
     item *it;
     int status = item_of(d, e->index, e->id, MESSAGE, &it);
-    if (status != 0 || it->type != MESSAGE) return status;
+    if (status != 0) return status;
     items_of(d)->refused |= refusal;
     status = pour_text(d, it, e->delta->str, e->delta->len);
     return status == 0 && e->logprobs ? take_logprobs(d->turn, e->logprobs) : status;
@@ -479,8 +483,8 @@ static int take_text(mb_decode *d, const event *e, bool refusal) {
 static int take_arguments(mb_decode *d, const event *e) {
     item *it;
     int status = item_of(d, e->index, e->id, CALL, &it);
-    if (status == 0 && it->type == CALL) status = open_call(d, it, NULL);
-    if (status != 0 || it->type != CALL || it->done) return status;
+    if (status == 0) status = open_call(d, it, NULL);
+    if (status != 0 || it->done) return status;
     mb_buf *to = &d->turn->calls[it->call].arguments;
     mb_buf_put(to, e->delta->str, e->delta->len);
     if (mb_buf_ok(to)) return 0;
@@ -490,7 +494,7 @@ static int take_arguments(mb_decode *d, const event *e) {
 static int take_thought(mb_decode *d, const event *e) {
     item *it;
     int status = item_of(d, e->index, e->id, REASONING, &it);
-    return status || it->type != REASONING ? status : pour_thinking(d, it, e->delta->str, e->delta->len);
+    return status ? status : pour_thinking(d, it, e->delta->str, e->delta->len);
 }
 
 static int begin(mb_decode *d, const mb_json *response) {
