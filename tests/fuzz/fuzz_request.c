@@ -10,8 +10,9 @@
 #include "route/request.h"
 
 static const char *const ENGINES[] = {
-    "openai",    "llamacpp",         "mistral",          "deepseek", "openai-compatible", "ollama",
-    "anthropic", "vertex-anthropic", "openai-responses", "cohere",   "cohere-v1"};
+    "openai",    "llamacpp",  "mistral",          "deepseek",         "openai-compatible",
+    "ollama",    "anthropic", "vertex-anthropic", "openai-responses", "cohere",
+    "cohere-v1", "triton",    "triton-vllm"};
 
 static void check_headers(const char *text) {
     for (; *text; text += strcspn(text, "\n") + 1) {

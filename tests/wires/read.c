@@ -22,6 +22,7 @@ static const struct {
     {"cohere", READERS_COHERE},
     {"cohere-v1", READERS_COHERE_V1},
     {"anthropic", READERS_ANTHROPIC},
+    {"triton", READERS_TRITON},
 };
 
 const wire_reader *wire_reader_find(const char *wire, const char *api) {

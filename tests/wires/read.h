@@ -36,6 +36,7 @@ extern const wire_reader READERS_RESPONSES[];
 extern const wire_reader READERS_COHERE[];
 extern const wire_reader READERS_COHERE_V1[];
 extern const wire_reader READERS_ANTHROPIC[];
+extern const wire_reader READERS_TRITON[];
 extern const wire_reader READERS_BEDROCK[];
 extern const wire_reader READERS_BEDROCK_INVOKE[];
 
