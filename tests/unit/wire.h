@@ -19,6 +19,7 @@ typedef struct wire_test {
     bool stream;
     mb_ask_kind ask_kind;
     int (*look)(const mb_wire *wire, const mb_turn *turn, int status); // may be NULL
+    const char *model;                                                 // NULL: "m"
 } wire_test;
 
 typedef struct wire_player {
@@ -58,6 +59,7 @@ static int wire_run(void *user) {
     mb_arena arena = {0};
     const mb_json *overrides = NULL;
     mb_ask ask = {.kind = t->ask_kind, .provider = "p", .model = "m", .base_url = "http://h/v1", .stream = t->stream};
+    if (t->model) ask.model = t->model;
     mb_wire wire = {.url = MB_BUF(65536), .body = MB_BUF(MB_LIMIT_REQUEST), .headers = MB_BUF(65536)};
     mb_turn turn;
     membrane_error *err = NULL;

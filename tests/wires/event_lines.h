@@ -74,7 +74,7 @@ static void event_line(mb_buf *out, const char *line, size_t len) {
     mb_buf_free(&packed);
 }
 
-static void event_lines(mb_buf *out, const char *text, size_t len) {
+static inline void event_lines(mb_buf *out, const char *text, size_t len) {
     for (size_t at = 0, next; at < len; at = next + 1) {
         const char *end = memchr(text + at, '\n', len - at);
         next = end ? (size_t)(end - text) : len;
