@@ -27,6 +27,7 @@ static const field FIELDS[] = {
     FIELD(TEXT, wire),
     FIELD(TEXT, base_url),
     FIELD(TEXT, key_env),
+    FIELD(TEXT, key_env_also),
     FIELD(TEXT, auth_header),
     FIELD(TEXT, auth_prefix),
     FIELD(FLAG, key_needed),

@@ -15,6 +15,7 @@ typedef struct mb_quirks {
     const char *wire;     // the adapter: "openai", "ollama", "builtin"
     const char *base_url; // default, NULL: must be configured
     const char *key_env;  // where a key is looked for, NULL: none
+    const char *key_env_also;                  // and where if that is not set; NULL: nowhere else
     const char *auth_header, *auth_prefix; // "Authorization", "Bearer "
     bool key_needed;
     bool local;                // runs on the user's own machines unless its URL says otherwise

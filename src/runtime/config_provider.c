@@ -85,6 +85,12 @@ static int add_key(mb_config *config, const mb_environment *env, mb_provider *p,
     return 0;
 }
 
+// The variable that holds the provider's key, or should.
+static const char *key_variable(const mb_environment *env, const mb_quirks *q) {
+    bool other = q->key_env && q->key_env_also && !env->get(env->user, q->key_env);
+    return other && env->get(env->user, q->key_env_also) ? q->key_env_also : q->key_env;
+}
+
 static int read_keys(mb_config *config, const mb_environment *env, mb_provider *p, const mb_json *table,
                      membrane_error **err) {
     const mb_json *one = mb_json_get(table, "api_key"), *many = mb_json_get(table, "api_keys");
@@ -98,7 +104,8 @@ static int read_keys(mb_config *config, const mb_environment *env, mb_provider *
         int code = add_key(config, env, p, &many->children[i], err);
         if (code) return code;
     }
-    const char *variable = p->quirks->key_env, *value = variable && !many ? env->get(env->user, variable) : NULL;
+    const char *variable = key_variable(env, p->quirks);
+    const char *value = variable && !many ? env->get(env->user, variable) : NULL;
     if (value) {
         mb_json text = {.type = MB_JSON_STRING, .str = mb_arena_printf(&config->arena, "env:%s", variable)};
         if (!text.str) return mb_error_no_memory(err);

@@ -309,6 +309,15 @@ START_TEST(a_key_that_is_nowhere_is_missing_and_no_error) {
     ck_assert_str_eq(provider("d")->keys[0], "sk-2");
     ck_assert_str_eq(provider("openai")->keys[0], "sk-1");
     done();
+    ENV("CO_API_KEY=sk-1");
+    good("providers: {a: {kind: cohere}}");
+    ck_assert_str_eq(provider("a")->keys[0], "sk-1");
+    ck_assert_str_eq(provider("a")->key_refs[0], "env:CO_API_KEY");
+    done();
+    ENV("CO_API_KEY=sk-1", "COHERE_API_KEY=sk-2");
+    good("providers: {a: {kind: cohere}}");
+    ck_assert_str_eq(provider("a")->keys[0], "sk-2");
+    done();
     variables = NULL;
 }
 END_TEST
