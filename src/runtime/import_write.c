@@ -89,10 +89,13 @@ static void put_headers(mb_buf *out, const mb_import_provider *p) {
 static void put_azure(mb_buf *out, const mb_import_provider *p) {
     static const char *const paths[][2] = {
         {"chat_path", "chat/completions"}, {"completion_path", "completions"}, {"embed_path", "embeddings"}};
-    if (!p->shared.api_version || (p->shared.base_url && strstr(p->shared.base_url, "/openai"))) return;
+    const char *url = p->shared.base_url, *at = url ? strstr(url, "/openai") : NULL;
+    if (!p->shared.api_version || (at && strstr(at, "/v1"))) return;
+    // As much of the path as the address does not have already.
+    const char *start = !at ? "/openai/deployments/{model}" : strstr(at, "/deployments/") ? "" : "/deployments/{model}";
     mb_buf_puts(out, "    quirks:\n");
     for (size_t i = 0; i < MB_COUNT(paths); i++)
-        mb_buf_putf(out, "      %s: \"/openai/deployments/{model}/%s?api-version=%s\"\n", paths[i][0], paths[i][1],
+        mb_buf_putf(out, "      %s: \"%s/%s?api-version=%s\"\n", paths[i][0], start, paths[i][1],
                     p->shared.api_version);
 }
 

@@ -5,6 +5,7 @@
 FOLDER/NAME.yaml is imported; FOLDER/NAME.expected holds the configuration, a line "---", and the warnings. What comes
 out must be a configuration, and no planted key may stand in it. TAP on stdout.
 """
+import difflib
 import os
 import pathlib
 import subprocess
@@ -28,7 +29,8 @@ def check(path):
     if UPDATE:
         expected.write_text(got)
     if got != expected.read_text():
-        return f"{got}\ninstead of\n{expected.read_text()}"
+        lines = difflib.unified_diff(expected.read_text().splitlines(), got.splitlines(), "expected", "got", lineterm="", n=1)
+        return "\n".join(lines)
     if "PLANTED" in got:
         return "a planted key came out"
     if done.returncode == 0:
