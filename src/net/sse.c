@@ -245,7 +245,7 @@ static int put_event_name(mb_sse *s, const mb_event_message *m) {
         mb_buf_puts(&s->event, "error:");
     else
         name = &m->event_type;
-    return put_text(&s->event, name->text, name->len);
+    return name->text ? put_text(&s->event, name->text, name->len) : 0;
 }
 
 static int on_message(mb_sse *s, const char *bytes, size_t len) {

@@ -157,6 +157,10 @@ static int put_image(mb_converse_blocks *b, const char *role, const mb_json *par
     if (!m.data && !is_s3(m.url))
         return unsupported(b, "image_url", "it takes images as data, or by an address that begins with s3://");
     if (!m.format) return unsupported(b, "content.image.media_type", "it takes PNG, JPEG, GIF and WebP");
+    if (mb_json_path(part, "image_url.detail") && !mb_json_str_is(mb_json_path(part, "image_url.detail"), "auto")) {
+        int status = unsupported(b, "image_url.detail", "it has no word for it");
+        if (status != 0) return status;
+    }
     if (role) begin_block(b, role);
     mb_jw_object(&b->w);
     mb_jw_key(&b->w, "image");
@@ -234,8 +238,8 @@ static int put_part(mb_converse_blocks *b, const char *role, const mb_json *part
         mb_converse_raw(b, role, mb_json_get(part, "raw"));
     else if (is_document && text)
         put_text_document(b, role, part);
-    else if (!role && (is_document || is_image))
-        status = unsupported(b, "content", "a system message holds text only");
+    else if ((!role || strcmp(role, "user") != 0) && (is_document || is_image))
+        status = unsupported(b, is_image ? "content.image" : "content.document", "only the user's messages hold any");
     else if (is_document)
         status = put_document(b, role, part);
     else if (is_image)
