@@ -199,21 +199,27 @@ static int put_assistant(writer *o, const mb_json *message) {
     return status;
 }
 
-static void put_result(writer *o, const mb_json *message, const mb_json *call) {
+static int put_result(writer *o, const mb_json *message, const mb_json *call) {
     mb_jw *w = &o->w;
+    int status = 0;
     mb_jw_object(w);
     mb_jw_kstr(w, "role", "tool");
     mb_jw_kstr(w, "tool_call_id", mb_json_get_str(call, "id"));
-    mb_write_result(w, message);
+    if (message) {
+        mb_jw_kvalue_if(w, "name", mb_json_get(message, "name"));
+        mb_jw_key(w, "content");
+        status = put_content(o, mb_json_get(message, "content"));
+        put_members(w, mb_openai_extra_find(o->ask, message, NULL));
+    } else {
+        mb_write_result(w, NULL);
+    }
     mb_jw_end_object(w);
+    return status;
 }
 
 static int put_message(void *user, const mb_json *message, const mb_json *call) {
     writer *o = user;
-    if (call) {
-        put_result(o, message, call);
-        return 0;
-    }
+    if (call) return put_result(o, message, call);
     mb_jw *w = &o->w;
     const char *role = mb_json_get_str(message, "role");
     int status;
@@ -329,7 +335,8 @@ static void put_sampling(writer *o) {
 }
 
 static void put_model(writer *o) {
-    if (o->ask->model && !mb_write_has_extra(o->ask, "model")) mb_jw_kstr(&o->w, "model", o->ask->model);
+    const char *model = o->ask->model; // empty: the path says it
+    if (model && *model && !mb_write_has_extra(o->ask, "model")) mb_jw_kstr(&o->w, "model", model);
 }
 
 // ---- kinds of request ----------------------------------------------------------------------------------------------
@@ -361,7 +368,11 @@ static int write_completion(writer *o, mb_wire *wire, membrane_error **err) {
     mb_write_copy(&o->w, o->ask, "prompt", "prompt");
     put_sampling(o);
     put_stream(o);
-    return 0;
+    mb_quirks plain = *o->ask->quirks; // a bare prompt has no template that could ask for it
+    mb_ask ask = *o->ask;
+    plain.thinking_key = NULL;
+    ask.quirks = &plain;
+    return mb_write_thinking(&o->w, &ask, err);
 }
 
 static int write_embed(writer *o, mb_wire *wire, membrane_error **err) {

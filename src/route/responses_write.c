@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/pattern.h"
 #include "route/echo.h"
+#include "route/openai.h"
 #include "route/responses.h"
 #include "route/write.h"
 
@@ -287,6 +288,7 @@ static void put_result(writer *o, const mb_json *message, const mb_json *call) {
         put_content(o, mb_json_get(message, "content"));
     else
         mb_jw_str(w, MB_NO_RESULT);
+    put_members(w, message ? mb_openai_extra_find(o->ask, message, NULL) : NULL, NULL);
     mb_jw_end_object(w);
 }
 
@@ -312,6 +314,7 @@ static int put_message(void *user, const mb_json *message, const mb_json *call) 
     mb_jw_kstr(w, "role", role);
     mb_jw_key(w, "content");
     put_content(o, mb_json_get(message, "content"));
+    put_members(w, mb_openai_extra_find(o->ask, message, NULL), NULL);
     mb_jw_end_object(w);
     return 0;
 }
@@ -492,7 +495,8 @@ static void put_extra(writer *o) {
 // ---- kinds of request ----------------------------------------------------------------------------------------------
 
 static void put_model(writer *o) {
-    if (o->ask->model && !mb_write_has_extra(o->ask, "model")) mb_jw_kstr(&o->w, "model", o->ask->model);
+    const char *model = o->ask->model; // empty: the path says it
+    if (model && *model && !mb_write_has_extra(o->ask, "model")) mb_jw_kstr(&o->w, "model", model);
 }
 
 static int write_chat(writer *o, mb_wire *wire) {

@@ -2,9 +2,8 @@
 // Where a request that was read and written again may differ from the recorded one: the only differences allowed. Each
 // row says for which api (a glob), which provider (a glob), at which place (a glob over "messages.2.content"; numbers
 // of lists are numbers), and why. kind says how: LOST (recorded, not written), ADDED (written, not recorded), CHANGED,
-// or, where both say the same: BLANK (null,
-// "", [], {}, false or absent), JOINED (a list of text parts as one string), REPAIRED (a call's arguments that were no
-// JSON object), SPACED (JSON as text, with other white space or order), MERGED (neighbours of one role as one message,
+// or, where both say the same: BLANK (null, "", [], {}, false or absent), JOINED (a list of text parts as one string, a
+// string as a list of one message), REPAIRED (a call's arguments that were no JSON object), SPACED (JSON as text, with other white space or order), MERGED (neighbours of one role as one message,
 // their blocks one behind the other).
 #ifndef TESTS_WIRES_DIFFERENCES_H
 #define TESTS_WIRES_DIFFERENCES_H
@@ -35,6 +34,7 @@ static const allowed_difference ALLOWED[] = {
     {CHANGED, "chat.completions", "*", "messages.*.role", "developer is system, the word that every server knows"},
     {LOST | ADDED, "chat.completions", "*", "max*_tokens", "by the name that the row gives it"},
     {ADDED, "chat.completions", "mistral", "tools.*.type", "left out by a client; the documentation has it"},
+    {ADDED, "chat.completions", "*", "messages.*.tool_calls.*.type", "likewise"},
     {BLANK, "chat.completions", "*", "tools", "no tools"},
     {BLANK, "chat.completions", "*", "messages.*.tool_calls", "no calls"},
     {BLANK, "chat.completions", "*", "messages.*.name", "no name"},
@@ -76,9 +76,9 @@ static const allowed_difference ALLOWED[] = {
     {BLANK, "responses", "*", "tools.*.description", "null says as much as nothing"},
     {JOINED, "responses", "*", "input.*.content", "text is one string"},
     {JOINED, "responses", "*", "input.*.output", "text is one string"},
-    {LOST, "responses", "*", "input.*.type", "message, which a role says as well"},
-    {ADDED, "responses", "openai", "tools.*.strict", "a schema is taken as it is unless strict is asked for"},
-    {CHANGED, "responses", "*", "input", "a string is a list of one message"},
+    {ADDED, "responses", "*", "tools.*.strict", "a schema is taken as it is unless strict is asked for"},
+    {JOINED, "responses", "*", "input", "a string is a list of one message"},
+    {REPAIRED, "responses", "*", "input.*.arguments", "strict servers refuse the request else"},
     {CHANGED, "responses", "*", "input.0.role",
      "a leading system message is the instructions; here it is a developer's"},
 };

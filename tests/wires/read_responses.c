@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/pattern.h"
 #include "read.h"
+#include "route/write.h"
 
 #define ENCRYPTED "reasoning.encrypted_content"
 
@@ -42,7 +44,9 @@ static bool open_others(mb_jw *w, const char *key, const mb_json *object, const 
 
 static bool put_image(mb_jw *w, const mb_json *part) {
     static const char *const KNOWN[] = {"type", "image_url", "detail", NULL};
+    const mb_json *detail = mb_json_get(part, "detail");
     if (!is(part, "input_image") || !mb_json_get_str(part, "image_url") || !has_only(part, KNOWN)) return false;
+    if (detail && detail->type != MB_JSON_STRING) return false;
     mb_jw_kstr(w, "type", "image_url");
     mb_jw_key(w, "image_url");
     mb_jw_object(w);
@@ -65,8 +69,9 @@ static bool put_file(mb_jw *w, const mb_json *part) {
         return true;
     }
     if (!base64 || strncmp(data, "data:", 5) != 0 || !has_only(part, DATA)) return false;
+    if (!mb_json_get_str(part, "filename")) return false; // the writer would make one
     mb_jw_kstr(w, "type", "document");
-    mb_jw_kstr_if(w, "name", mb_json_get_str(part, "filename"));
+    mb_jw_kstr(w, "name", mb_json_get_str(part, "filename"));
     mb_jw_key(w, "media_type");
     mb_jw_strn(w, data + 5, (size_t)(base64 - data - 5));
     mb_jw_kstr(w, "data", base64 + sizeof BASE64 - 1);
@@ -85,7 +90,8 @@ static bool put_text(mb_jw *w, const mb_json *part) {
 static void put_content(mb_jw *w, const mb_json *content) {
     mb_jw_key(w, "content");
     if (!mb_json_is(content, MB_JSON_ARRAY)) {
-        mb_jw_str(w, mb_json_str(content) ? mb_json_str(content) : "");
+        bool is_text = mb_json_is(content, MB_JSON_STRING);
+        mb_jw_strn(w, is_text ? content->str : "", is_text ? content->len : 0);
         return;
     }
     mb_jw_array(w);
@@ -172,9 +178,27 @@ static void add_text(turn *t, const mb_json *item, const mb_json *part) {
     mb_jw_end_object(w);
 }
 
+static void add_raw(turn *t, const mb_json *item) {
+    begin(t);
+    mb_jw_object(&t->block);
+    mb_jw_kvalue_if(&t->block, "raw", item);
+    mb_jw_end_object(&t->block);
+}
+
+// A message with members has parts, several parts have a message with an id.
+static bool is_as_written(const mb_json *item) {
+    const mb_json *content = mb_json_get(item, "content");
+    if (!mb_json_is(content, MB_JSON_ARRAY)) return item->count == 2;
+    return content->count == 1 || (content->count && mb_json_get_str(item, "id"));
+}
+
 static void add_message(turn *t, const mb_json *item) {
     const mb_json *content = mb_json_get(item, "content");
     begin(t);
+    if (!is_as_written(item)) {
+        add_raw(t, item);
+        return;
+    }
     if (!mb_json_is(content, MB_JSON_ARRAY)) add_text(t, item, NULL);
     for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count; i++)
         add_text(t, item, &content->children[i]);
@@ -201,16 +225,24 @@ static void add_call(turn *t, const mb_json *item) {
     mb_jw_end_object(w);
 }
 
-static void add_raw(turn *t, const mb_json *item) {
-    begin(t);
-    mb_jw_object(&t->block);
-    mb_jw_kvalue_if(&t->block, "raw", item);
-    mb_jw_end_object(&t->block);
-}
-
 // ---- messages ------------------------------------------------------------------------------------------------------
 
+// What a message or a result has besides goes back by way of its provider_data.
+static void put_beside(turn *t, const mb_json *item, const char *const *known) {
+    mb_jw *w = t->out;
+    if (has_only(item, known)) return;
+    mb_jw_key(w, "provider_data");
+    mb_jw_object(w);
+    mb_jw_kstr(w, "provider", t->ask->provider);
+    mb_jw_key(w, "fields");
+    mb_jw_object(w);
+    if (open_others(w, "message", item, known)) mb_jw_end_object(w);
+    mb_jw_end_object(w);
+    mb_jw_end_object(w);
+}
+
 static void put_message(turn *t, const mb_json *item) {
+    static const char *const KNOWN[] = {"role", "content", NULL};
     mb_jw *w = t->out;
     const char *role = mb_json_get_str(item, "role");
     bool leads = t->written == 0 && strcmp(role, "system") == 0; // there it would be the instructions
@@ -218,17 +250,20 @@ static void put_message(turn *t, const mb_json *item) {
     mb_jw_object(w);
     mb_jw_kstr(w, "role", leads ? "developer" : role);
     put_content(w, mb_json_get(item, "content"));
+    put_beside(t, item, KNOWN);
     mb_jw_end_object(w);
     t->written++;
 }
 
 static void put_result(turn *t, const mb_json *item) {
+    static const char *const KNOWN[] = {"type", "call_id", "output", NULL};
     mb_jw *w = t->out;
     flush(t);
     mb_jw_object(w);
     mb_jw_kstr(w, "role", "tool");
     mb_jw_kvalue_if(w, "tool_call_id", mb_json_get(item, "call_id"));
     put_content(w, mb_json_get(item, "output"));
+    put_beside(t, item, KNOWN);
     mb_jw_end_object(w);
     t->written++;
 }
@@ -246,18 +281,46 @@ static void put_item(turn *t, const mb_json *item) {
         add_raw(t, item);
 }
 
-// Whether each result stands after its call. Others belong to a conversation that the provider keeps.
-static bool is_whole(const mb_json *input) {
+static bool is_call(const mb_json *item) { return is(item, "function_call") || is(item, "custom_tool_call"); }
+
+static bool is_result(const mb_json *item) {
+    return is(item, "function_call_output") || is(item, "custom_tool_call_output");
+}
+
+// The call that a result answers, with nobody's words between them; NULL without.
+static const mb_json *call_of(const mb_json *input, uint32_t result) {
+    const mb_json *id = mb_json_get(&input->children[result], "call_id");
+    for (uint32_t i = result; i-- > 0;) {
+        const mb_json *item = &input->children[i], *role = mb_json_get(item, "role");
+        if (is_call(item) && mb_json_equal(mb_json_get(item, "call_id"), id)) return item;
+        if (role && !mb_json_str_is(role, "assistant")) return NULL;
+    }
+    return NULL;
+}
+
+static bool is_answered(const mb_json *input, uint32_t call) {
+    for (uint32_t i = call + 1; i < input->count; i++)
+        if (is_result(&input->children[i]) && call_of(input, i) == &input->children[call]) return true;
+    return false;
+}
+
+// Reasoning that is but an id, which the provider knows.
+static bool is_hollow(const mb_json *item) {
+    const mb_json *content = mb_json_get(item, "content");
+    return is(item, "reasoning") && !mb_json_get_str(item, "encrypted_content") &&
+           !(mb_json_is(content, MB_JSON_ARRAY) && content->count);
+}
+
+// Whether each result follows its call, and each call has one. Others belong to a conversation that the provider keeps,
+// or are in an order that our history does not have.
+static bool is_whole(const read_ask *ask, const mb_json *input) {
+    bool kept = !mb_json_get(ask->body, "store");
     for (uint32_t i = 0; i < input->count; i++) {
-        const mb_json *item = &input->children[i], *id = mb_json_get(item, "call_id");
-        if (!is(item, "function_call_output") && !is(item, "custom_tool_call_output")) continue;
-        bool found = false;
-        for (uint32_t j = 0; j < i; j++) {
-            const mb_json *call = &input->children[j];
-            bool is_call = is(call, "function_call") || is(call, "custom_tool_call");
-            found |= is_call && mb_json_equal(mb_json_get(call, "call_id"), id);
-        }
-        if (!found) return false;
+        const mb_json *item = &input->children[i], *output = mb_json_get(item, "output");
+        if (!mb_json_is(item, MB_JSON_OBJECT)) return false;
+        if ((is_result(item) && !call_of(input, i)) || (kept && is_hollow(item))) return false;
+        if (is_result(item) && !mb_json_is(output, MB_JSON_STRING) && !mb_json_is(output, MB_JSON_ARRAY)) return false;
+        if (is_call(item) && !is_answered(input, i)) return false;
     }
     return true;
 }
@@ -272,7 +335,7 @@ static void put_plain(mb_jw *w, const char *role, const mb_json *content) {
 // False: the input goes as it is.
 static bool read_messages(const read_ask *ask, mb_jw *out) {
     const mb_json *input = mb_json_get(ask->body, "input"), *instructions = mb_json_get(ask->body, "instructions");
-    bool is_list = mb_json_is(input, MB_JSON_ARRAY) && input->count && is_whole(input);
+    bool is_list = mb_json_is(input, MB_JSON_ARRAY) && input->count && is_whole(ask, input);
     turn t = {.ask = ask, .out = out};
     mb_jw_key(out, "messages");
     mb_jw_array(out);
@@ -287,17 +350,35 @@ static bool read_messages(const read_ask *ask, mb_jw *out) {
 
 // ---- tools and parameters ------------------------------------------------------------------------------------------
 
-static void put_tool(mb_jw *w, const mb_json *tool) {
+static bool fits(const char *name) {
+    char wire_name[MB_WIRE_NAME_MAX + 1];
+    if (!name || !*name) return false;
+    mb_tool_wire_name(NULL, name, wire_name);
+    return strcmp(wire_name, name) == 0;
+}
+
+// A tool of the caller's as we write one. before: how many of the list stand before it.
+static bool is_plain_tool(const mb_json *tools, uint32_t before) {
     static const char *const KNOWN[] = {"type", "name", "description", "parameters", "strict", NULL};
+    const mb_json *tool = &tools->children[before], *strict = mb_json_get(tool, "strict");
+    const char *name = mb_json_get_str(tool, "name");
+    for (uint32_t i = 0; name && i < before; i++)
+        if (mb_json_str_is(mb_json_get(&tools->children[i], "name"), name)) return false;
+    return is(tool, "function") && has_only(tool, KNOWN) && fits(name) &&
+           mb_json_is(mb_json_get(tool, "parameters"), MB_JSON_OBJECT) && (!strict || strict->type == MB_JSON_BOOL);
+}
+
+static void put_tool(mb_jw *w, const mb_json *tools, uint32_t i) {
+    static const char *const SAME[] = {"name", "description", "parameters", "strict"};
+    const mb_json *tool = &tools->children[i];
     mb_jw_object(w);
-    if (!is(tool, "function") || !has_only(tool, KNOWN) ||
-        !mb_json_is(mb_json_get(tool, "parameters"), MB_JSON_OBJECT)) {
+    if (!is_plain_tool(tools, i)) {
         mb_jw_kstr(w, "type", "raw");
         mb_jw_kvalue_if(w, "raw", tool);
     } else {
         mb_jw_key(w, "function");
         mb_jw_object(w);
-        for (size_t i = 1; KNOWN[i]; i++) read_copy(w, tool, KNOWN[i], KNOWN[i]);
+        for (size_t k = 0; k < MB_COUNT(SAME); k++) read_copy(w, tool, SAME[k], SAME[k]);
         mb_jw_end_object(w);
     }
     mb_jw_end_object(w);
@@ -308,18 +389,18 @@ static bool read_tools(const read_ask *ask, mb_jw *out) {
     if (!mb_json_is(tools, MB_JSON_ARRAY) || tools->count == 0) return false;
     mb_jw_key(out, "tools");
     mb_jw_array(out);
-    for (uint32_t i = 0; i < tools->count; i++) put_tool(out, &tools->children[i]);
+    for (uint32_t i = 0; i < tools->count; i++) put_tool(out, tools, i);
     mb_jw_end_array(out);
     return true;
 }
 
 static bool read_choice(const read_ask *ask, mb_jw *out) {
     const mb_json *choice = mb_json_get(ask->body, "tool_choice");
-    if (mb_json_is(choice, MB_JSON_STRING)) {
+    if (read_is_canonical(MB_ASK_CHAT, "tool_choice", choice) && mb_json_is(choice, MB_JSON_STRING)) {
         read_copy(out, ask->body, "tool_choice", "tool_choice");
         return true;
     }
-    if (!is(choice, "function")) return false;
+    if (!is(choice, "function") || choice->count != 2 || !fits(mb_json_get_str(choice, "name"))) return false;
     mb_jw_key(out, "tool_choice");
     mb_jw_object(out);
     mb_jw_key(out, "function");
@@ -330,10 +411,28 @@ static bool read_choice(const read_ask *ask, mb_jw *out) {
     return true;
 }
 
+// Whether our response_format has words for all of it.
+static bool is_our_format(const mb_json *format) {
+    static const char *const KNOWN[] = {"type", "name", "description", "schema", "strict", NULL};
+    static const struct {
+        const char *key;
+        mb_json_type type;
+    } TYPES[] = {{"name", MB_JSON_STRING}, {"description", MB_JSON_STRING}, {"strict", MB_JSON_BOOL}};
+    if (!mb_json_is(format, MB_JSON_OBJECT)) return false;
+    if (is(format, "text") || is(format, "json_object")) return format->count == 1;
+    for (size_t i = 0; i < MB_COUNT(TYPES); i++) {
+        const mb_json *v = mb_json_get(format, TYPES[i].key);
+        if (v && v->type != TYPES[i].type) return false;
+    }
+    return is(format, "json_schema") && has_only(format, KNOWN) && mb_json_get(format, "name") &&
+           mb_json_is(mb_json_get(format, "schema"), MB_JSON_OBJECT);
+}
+
 static bool read_format(const read_ask *ask, mb_jw *out) {
     static const char *const FORMAT[] = {"type", NULL};
     const mb_json *text = mb_json_get(ask->body, "text"), *format = mb_json_get(text, "format");
-    if (!format || text->count != 1) return false;
+    if (!mb_json_is(text, MB_JSON_OBJECT)) return false;
+    if (text->count != 1 || !is_our_format(format)) return false;
     mb_jw_key(out, "response_format");
     mb_jw_object(out);
     mb_jw_kvalue_if(out, "type", mb_json_get(format, "type"));
@@ -351,10 +450,19 @@ static bool read_effort(const read_ask *ask, mb_jw *out) {
     return true;
 }
 
-// What the writer asks for by itself.
-static bool is_usual_include(const mb_json *include) {
+static bool is_plain_model(const char *model) {
+    static const char *const NAMES[] = {"*gpt-3*", "*gpt-4*", "*gpt-5*-chat*"};
+    for (size_t i = 0; model && i < MB_COUNT(NAMES); i++)
+        if (mb_pattern_glob(NAMES[i], model)) return true;
+    return false;
+}
+
+// What the writer asks for by itself, of models that reason.
+static bool is_usual_include(const read_ask *ask) {
+    const mb_json *include = mb_json_get(ask->body, "include");
+    const char *model = mb_json_get_str(ask->body, "model");
     return mb_json_is(include, MB_JSON_ARRAY) && include->count == 1 &&
-           mb_json_str_is(&include->children[0], ENCRYPTED);
+           mb_json_str_is(&include->children[0], ENCRYPTED) && !is_plain_model(model);
 }
 
 static size_t know(const char **known, size_t count, const char *key, bool is_known) {
@@ -390,24 +498,33 @@ static bool read_chat(const read_ask *ask, mb_jw *out) {
     bool has_tools = count && strcmp(known[count - 1], "tools") == 0;
     count = know(known, count, "stream", true);
     for (size_t i = 0; i < MB_COUNT(SAME); i++) {
-        if (!is_said(ask, SAME[i].theirs) || (SAME[i].of_tools && !has_tools)) continue;
+        if (SAME[i].of_tools && !has_tools) continue;
+        if (!read_is_canonical(MB_ASK_CHAT, SAME[i].ours, mb_json_get(ask->body, SAME[i].theirs))) continue;
         read_copy(out, ask->body, SAME[i].theirs, SAME[i].ours);
         count = know(known, count, SAME[i].theirs, true);
     }
     count = know(known, count, "tool_choice", has_tools && read_choice(ask, out));
     count = know(known, count, "text", read_format(ask, out));
     count = know(known, count, "reasoning", read_effort(ask, out));
-    count = know(known, count, "include", is_usual_include(mb_json_get(ask->body, "include")));
+    count = know(known, count, "include", is_usual_include(ask));
     know(known, count, "store", mb_json_is(store, MB_JSON_BOOL) && !store->boolean);
     read_extra(out, ask->body, known);
     return mb_json_get(ask->body, "input") != NULL;
 }
 
 static bool read_count(const read_ask *ask, mb_jw *out) {
+    static const char *const OF_TEXT[] = {"model", "input", NULL};
     const char *known[8] = {NULL};
+    const mb_json *input = mb_json_get(ask->body, "input");
+    if (mb_json_is(input, MB_JSON_STRING) && !mb_json_get(ask->body, "instructions")) {
+        read_model(ask, mb_json_get_str(ask->body, "model"));
+        mb_jw_kvalue_if(out, "input", input);
+        read_extra(out, ask->body, OF_TEXT);
+        return true;
+    }
     read_conversation(ask, out, known);
     read_extra(out, ask->body, known);
-    return mb_json_get(ask->body, "input") != NULL;
+    return input != NULL;
 }
 
 const wire_reader READERS_RESPONSES[] = {
