@@ -468,13 +468,13 @@ static int write_count(writer *o, mb_wire *wire) {
     bool bare = !o->tools || o->tools->count == 0;
     const mb_json *messages = mb_json_get(o->ask->request, "messages");
     for (uint32_t i = 0; messages && i < messages->count; i++) bare = bare && !is_system(&messages->children[i]);
-    bool inside = !bare && !mb_gemini_is_vertex(o->ask);
+    bool inside = !bare && !mb_gemini_is_vertex(o->ask) && !mb_write_has_extra(o->ask, "generateContentRequest");
     if (inside) {
         mb_jw_key(&o->w, "generateContentRequest");
         mb_jw_object(&o->w);
         put_full_model(o);
     }
-    status = put_talk(o);
+    if (!mb_write_has_extra(o->ask, "generateContentRequest")) status = put_talk(o);
     if (inside) mb_jw_end_object(&o->w);
     mb_write_extra(&o->w, o->ask, NULL);
     return status;
@@ -483,17 +483,23 @@ static int write_count(writer *o, mb_wire *wire) {
 // ---- embeddings ----------------------------------------------------------------------------------------------------
 
 static void put_embed_content(writer *o, const mb_json *text) {
-    mb_jw_key(&o->w, "content");
-    open_content(o, NULL);
-    put_text(o, text->str, text->len);
-    end_content(o);
+    if (!mb_write_has_extra(o->ask, "content")) {
+        mb_jw_key(&o->w, "content");
+        open_content(o, NULL);
+        put_text(o, text->str, text->len);
+        end_content(o);
+    }
     mb_write_copy(&o->w, o->ask, "dimensions", "outputDimensionality");
     mb_write_extra(&o->w, o->ask, NULL);
 }
 
-// What extra_body says of a text is said of each.
+// What extra_body says of a text is said of each, unless it says all requests.
 static void put_requests(writer *o, const mb_json *input) {
     bool is_list = input->type == MB_JSON_ARRAY;
+    if (mb_write_has_extra(o->ask, "requests")) {
+        mb_write_extra(&o->w, o->ask, NULL);
+        return;
+    }
     mb_jw_key(&o->w, "requests");
     mb_jw_array(&o->w);
     for (uint32_t i = 0; i < (is_list ? input->count : 1); i++) {

@@ -88,7 +88,8 @@ static void put_document(mb_jw *w, const mb_json *part) {
 
 static bool is_known_source(const mb_json *source, const char *media) {
     const char *type = mb_json_get_str(source, "media_type");
-    if (is(source, "url")) return HAS_ONLY(source, "type", "url") && mb_json_get_str(source, "url");
+    const char *url = mb_json_get_str(source, "url");
+    if (is(source, "url")) return HAS_ONLY(source, "type", "url") && url && strncmp(url, "data:", 5) != 0;
     if (!HAS_ONLY(source, "type", "media_type", "data") || !mb_json_get_str(source, "data") || !type) return false;
     return is(source, "base64") ? strncmp(type, media, strlen(media)) == 0
                                 : is(source, "text") && strcmp(type, "text/plain") == 0;
@@ -103,8 +104,9 @@ static bool is_known_part(const mb_json *part) {
     if (is(part, "image"))
         return HAS_ONLY(part, "type", "source", "cache_control") && is_known_source(source, "image/") &&
                !is(source, "text");
+    const mb_json *title = mb_json_get(part, "title");
     return is(part, "document") && HAS_ONLY(part, "type", "source", "title", "cache_control") &&
-           is_known_source(source, "application/pdf") && (!is(source, "text") || mb_json_get_str(part, "title"));
+           is_known_source(source, "application/pdf") && (title ? mb_json_str(title) != NULL : !is(source, "text"));
 }
 
 static void put_part(mb_jw *w, const mb_json *part) {
@@ -192,11 +194,13 @@ static void put_call(mb_jw *w, const mb_json *block) {
     mb_buf_free(&text);
 }
 
+static bool is_text(const mb_json *block) { return is(block, "text") && mb_json_get_str(block, "text"); }
+
 // One block of an assistant's message as route/echo.h keeps it.
 static void put_echo(mb_jw *w, const mb_json *block) {
     static const char *const TEXT[] = {"type", "text", NULL}, *const CALL[] = {"type", "id", "name", "input", NULL};
     mb_jw_object(w);
-    if (is(block, "text")) {
+    if (is_text(block) && mb_json_get(block, "text")->len) {
         mb_jw_kint(w, "text", (int64_t)mb_json_get(block, "text")->len);
         put_others(w, "with", block, TEXT);
     } else if (is(block, "tool_use")) {
@@ -212,7 +216,7 @@ static void put_echo(mb_jw *w, const mb_json *block) {
 static void put_blocks(mb_jw *w, const read_ask *ask, const mb_json *content) {
     mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
     for (uint32_t i = 0; i < content->count; i++) {
-        const mb_json *t = is(&content->children[i], "text") ? mb_json_get(&content->children[i], "text") : NULL;
+        const mb_json *t = is_text(&content->children[i]) ? mb_json_get(&content->children[i], "text") : NULL;
         if (t) mb_buf_put(&text, t->str, t->len);
     }
     mb_jw_key(w, "content");
@@ -270,7 +274,81 @@ static bool has_system(const mb_json *body) {
     return mb_json_is(system, MB_JSON_STRING) ? system->len > 0 : mb_json_is(system, MB_JSON_ARRAY) && system->count;
 }
 
-static void read_messages(const read_ask *ask, mb_jw *out) {
+// ---- what the canonical form cannot say ----------------------------------------------------------------------------
+
+enum { CALLS_MAX = 1024 };
+
+typedef struct history {
+    const char *ids[CALLS_MAX];
+    bool answered[CALLS_MAX];
+    size_t count, open;
+} history;
+
+static bool is_plain_id(const char *id) {
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return id && *id && strlen(id) <= 64 && id[strspn(id, PLAIN)] == '\0';
+}
+
+// A call with an id that no other call has.
+static bool take_call(history *h, const mb_json *block) {
+    const char *id = mb_json_get_str(block, "id"), *name = mb_json_get_str(block, "name");
+    if (!is_plain_id(id) || !is_plain_id(name) || h->count == CALLS_MAX) return false;
+    if (!mb_json_is(mb_json_get(block, "input"), MB_JSON_OBJECT)) return false;
+    for (size_t i = 0; i < h->count; i++)
+        if (strcmp(h->ids[i], id) == 0) return false;
+    h->answered[h->count] = false;
+    h->ids[h->count++] = id;
+    h->open++;
+    return true;
+}
+
+static bool take_result(history *h, const mb_json *block) {
+    const char *id = mb_json_get_str(block, "tool_use_id");
+    for (size_t i = 0; id && i < h->count; i++) {
+        if (h->answered[i] || strcmp(h->ids[i], id) != 0) continue;
+        h->answered[i] = true;
+        h->open--;
+        return true;
+    }
+    return false;
+}
+
+static bool take_message(history *h, const mb_json *message) {
+    const mb_json *content = mb_json_get(message, "content");
+    bool is_user = mb_json_str_is(mb_json_get(message, "role"), "user"), others = false;
+    if (!is_user && !mb_json_str_is(mb_json_get(message, "role"), "assistant")) return false;
+    if (!HAS_ONLY(message, "role", "content") || (!is_user && h->open)) return false;
+    if (mb_json_is(content, MB_JSON_STRING)) return is_user ? h->open == 0 : content->len > 0;
+    if (!mb_json_is(content, MB_JSON_ARRAY) || content->count == 0) return false;
+    for (uint32_t i = 0; i < content->count; i++) {
+        const mb_json *block = &content->children[i];
+        bool is_result = is_user && is(block, "tool_result"), is_call = !is_user && is(block, "tool_use");
+        if (block->type != MB_JSON_OBJECT) return false;
+        if ((is_result && (others || !take_result(h, block))) || (is_call && !take_call(h, block))) return false;
+        others |= !is_result;
+        if (is_user && others && h->open) return false;
+    }
+    return true;
+}
+
+// Whether it is a conversation that the writer leaves as it is: users and assistants, each call with one result,
+// results first. Another one, which the server refuses or which only some models take, is kept in the provider's own
+// words.
+static bool is_regular(const mb_json *messages) {
+    static history h;
+    h.count = h.open = 0;
+    for (uint32_t i = 0; i < messages->count; i++)
+        if (!take_message(&h, &messages->children[i])) return false;
+    return messages->count && h.open == 0;
+}
+
+static void put_nothing(mb_jw *w) { // where extra_body holds the conversation
+    begin_message(w, "user");
+    mb_jw_kstr(w, "content", "");
+    mb_jw_end_object(w);
+}
+
+static void read_messages(const read_ask *ask, mb_jw *out, bool regular) {
     const mb_json *messages = mb_json_get(ask->body, "messages"), *system = mb_json_get(ask->body, "system");
     mb_jw_key(out, "messages");
     mb_jw_array(out);
@@ -279,7 +357,8 @@ static void read_messages(const read_ask *ask, mb_jw *out) {
         put_content(out, system);
         mb_jw_end_object(out);
     }
-    for (uint32_t i = 0; i < messages->count; i++) {
+    if (!regular) put_nothing(out);
+    for (uint32_t i = 0; regular && i < messages->count; i++) {
         const mb_json *content = mb_json_get(&messages->children[i], "content");
         if (mb_json_str_is(mb_json_get(&messages->children[i], "role"), "assistant"))
             put_assistant(out, ask, content);
@@ -294,7 +373,7 @@ static void read_messages(const read_ask *ask, mb_jw *out) {
 static bool is_plain_tool(const mb_json *tool) {
     const mb_json *description = mb_json_get(tool, "description"), *strict = mb_json_get(tool, "strict");
     return HAS_ONLY(tool, "name", "description", "input_schema", "strict", "cache_control") &&
-           mb_json_get_str(tool, "name") && (!description || description->type == MB_JSON_STRING) &&
+           is_plain_id(mb_json_get_str(tool, "name")) && (!description || description->type == MB_JSON_STRING) &&
            (!strict || strict->type == MB_JSON_BOOL) && mb_json_get(mb_json_get(tool, "input_schema"), "type") &&
            is_mark(mb_json_get(tool, "cache_control"));
 }
@@ -318,8 +397,19 @@ static void put_tool(mb_jw *w, const mb_json *tool) {
     mb_jw_end_object(w);
 }
 
+static bool can_read_tools(const mb_json *tools) {
+    if (!mb_json_is(tools, MB_JSON_ARRAY)) return false;
+    for (uint32_t i = 0; i < tools->count; i++) {
+        if (tools->children[i].type != MB_JSON_OBJECT) return false;
+        for (uint32_t j = 0; j < i; j++) // two of one name
+            if (mb_json_equal(mb_json_get(&tools->children[i], "name"), mb_json_get(&tools->children[j], "name")))
+                return false;
+    }
+    return tools->count > 0;
+}
+
 static bool read_tools(mb_jw *out, const mb_json *tools) {
-    if (!mb_json_is(tools, MB_JSON_ARRAY) || tools->count == 0) return false;
+    if (!can_read_tools(tools)) return false;
     mb_jw_key(out, "tools");
     mb_jw_array(out);
     for (uint32_t i = 0; i < tools->count; i++) put_tool(out, &tools->children[i]);
@@ -335,6 +425,9 @@ static bool read_choice(mb_jw *out, const mb_json *choice) {
     for (size_t i = 0; i < MB_COUNT(WORDS); i++)
         if (is(choice, WORDS[i][0])) word = WORDS[i][1];
     if (!HAS_ONLY(choice, "type", "name", "disable_parallel_tool_use") || (!word && !is_tool)) return false;
+    if ((alone && (alone->type != MB_JSON_BOOL || is(choice, "none"))) || (word && mb_json_get(choice, "name")))
+        return false;
+    if (is_tool && !is_plain_id(mb_json_get_str(choice, "name"))) return false;
     if (is_tool) {
         mb_jw_key(out, "tool_choice");
         mb_jw_object(out);
@@ -353,13 +446,23 @@ static bool read_choice(mb_jw *out, const mb_json *choice) {
 
 // ---- the request ---------------------------------------------------------------------------------------------------
 
-static bool read_thinking(mb_jw *out, const mb_json *v) {
+// Whether what stands beside it is what the writer lets stand beside it.
+static bool fits_thinking(const mb_json *body, int64_t budget) {
+    const mb_json *temperature = mb_json_get(body, "temperature"), *share = mb_json_get(body, "top_p");
+    const mb_json *choice = mb_json_get(body, "tool_choice"), *max = mb_json_get(body, "max_tokens");
+    if ((temperature && mb_json_double(temperature, -1) != 1) || (share && mb_json_double(share, -1) < 0.95))
+        return false;
+    return !is(choice, "any") && !is(choice, "tool") && mb_json_int(max, 0) > budget;
+}
+
+static bool read_thinking(mb_jw *out, const mb_json *body) {
+    const mb_json *v = mb_json_get(body, "thinking");
     int64_t budget = mb_json_int(mb_json_get(v, "budget_tokens"), 0);
     if (is(v, "disabled") && v->count == 1) {
         mb_jw_kbool(out, "thinking", false);
         return true;
     }
-    if (!is(v, "enabled") || v->count != 2 || budget < 1024) return false;
+    if (!is(v, "enabled") || v->count != 2 || budget < 1024 || !fits_thinking(body, budget)) return false;
     mb_jw_key(out, "thinking");
     mb_jw_object(out);
     mb_jw_kint(out, "budget_tokens", budget);
@@ -370,6 +473,7 @@ static bool read_thinking(mb_jw *out, const mb_json *v) {
 static bool read_format(mb_jw *out, const mb_json *config) {
     const mb_json *format = mb_json_get(config, "format"), *schema = mb_json_get(format, "schema");
     if (!HAS_ONLY(config, "format") || !is(format, "json_schema") || !HAS_ONLY(format, "type", "schema")) return false;
+    if (!mb_json_is(schema, MB_JSON_OBJECT)) return false;
     mb_jw_key(out, "response_format");
     mb_jw_object(out);
     mb_jw_kstr(out, "type", "json_schema");
@@ -381,36 +485,50 @@ static bool read_format(mb_jw *out, const mb_json *config) {
     return true;
 }
 
-static bool is_share(const mb_json *v) { return mb_json_double(v, -1) >= 0 && mb_json_double(v, -1) <= 1; }
+// The version is said in the body where the row says so.
+static bool is_own_version(const read_ask *ask) {
+    const char *path = ask->quirks ? ask->quirks->chat_path : NULL,
+               *version = ask->quirks ? ask->quirks->api_version : NULL;
+    return path && strstr(path, "{model}") && version &&
+           mb_json_str_is(mb_json_get(ask->body, "anthropic_version"), version);
+}
+
+static size_t read_settings(const read_ask *ask, mb_jw *out, const char **known) {
+    static const char *const NAMES[][2] = {
+        {"temperature", "temperature"}, {"top_p", "top_p"}, {"max_tokens", "max_tokens"}, {"stop_sequences", "stop"}};
+    const mb_json *temperature = mb_json_get(ask->body, "temperature");
+    size_t n = 0;
+    for (size_t i = 0; i < MB_COUNT(NAMES); i++) {
+        const mb_json *v = mb_json_get(ask->body, NAMES[i][0]);
+        if (!read_is_canonical(ask->kind, NAMES[i][1], v)) continue;
+        if (v == temperature && mb_json_double(v, 0) > 1) continue;
+        if (i == 3 && v->type != MB_JSON_ARRAY) continue;
+        read_copy(out, ask->body, NAMES[i][0], NAMES[i][1]);
+        known[n++] = NAMES[i][0];
+    }
+    return n;
+}
 
 static bool read(const read_ask *ask, mb_jw *out) {
-    const mb_json *body = ask->body, *stop = mb_json_get(body, "stop_sequences");
-    const char *known[32] = {"model", "messages", "stream", "anthropic_version"};
-    size_t n = 4;
+    const mb_json *body = ask->body, *messages = mb_json_get(body, "messages");
+    const char *known[32] = {"stream"};
+    size_t n = 1;
     bool chat = ask->kind == MB_ASK_CHAT;
-    if (!mb_json_is(mb_json_get(body, "messages"), MB_JSON_ARRAY)) return false;
+    if (!mb_json_is(messages, MB_JSON_ARRAY)) return false;
+    bool regular = is_regular(messages);
     *ask->ret_stream = mb_json_bool(mb_json_get(body, "stream"), false);
     read_model(ask, mb_json_get_str(body, "model"));
-    read_messages(ask, out);
+    if (mb_json_get_str(body, "model")) known[n++] = "model";
+    if (is_own_version(ask)) known[n++] = "anthropic_version";
+    read_messages(ask, out, regular);
+    if (regular) known[n++] = "messages";
     if (has_system(body)) known[n++] = "system";
-    if (read_tools(out, mb_json_get(body, "tools"))) known[n++] = "tools";
-    if (chat && read_choice(out, mb_json_get(body, "tool_choice"))) known[n++] = "tool_choice";
-    if (chat && read_thinking(out, mb_json_get(body, "thinking"))) known[n++] = "thinking";
+    bool tools = read_tools(out, mb_json_get(body, "tools"));
+    if (tools) known[n++] = "tools";
+    if (chat && tools && read_choice(out, mb_json_get(body, "tool_choice"))) known[n++] = "tool_choice";
+    if (chat && read_thinking(out, body)) known[n++] = "thinking";
     if (chat && read_format(out, mb_json_get(body, "output_config"))) known[n++] = "output_config";
-    const char *const shares[] = {"temperature", "top_p"};
-    for (size_t i = 0; i < MB_COUNT(shares); i++) {
-        if (!chat || !is_share(mb_json_get(body, shares[i]))) continue;
-        read_copy(out, body, shares[i], shares[i]);
-        known[n++] = shares[i];
-    }
-    if (chat && mb_json_int(mb_json_get(body, "max_tokens"), 0) > 0) {
-        read_copy(out, body, "max_tokens", "max_tokens");
-        known[n++] = "max_tokens";
-    }
-    if (chat && mb_json_is(stop, MB_JSON_ARRAY) && stop->count) {
-        read_copy(out, body, "stop_sequences", "stop");
-        known[n++] = "stop_sequences";
-    }
+    n += read_settings(ask, out, known + n);
     read_extra(out, body, known);
     return true;
 }

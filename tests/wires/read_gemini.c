@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "read.h"
+#include "route/gemini.h"
 
 #define CALLS_MAX 256
 
@@ -43,6 +44,10 @@ static void put_json_text(mb_jw *w, const mb_json *v) {
 
 // ---- what a user says ----------------------------------------------------------------------------------------------
 
+static bool is_typed(const mb_json *v, const char *key) {
+    return v && v->count == 2 && mb_json_get_str(v, "mimeType") && mb_json_get_str(v, key);
+}
+
 static void put_blob(mb_jw *w, const mb_json *blob) {
     const char *type = mb_json_get_str(blob, "mimeType");
     mb_jw_kstr(w, "type", strncmp(type, "image/", 6) == 0 ? "image" : "document");
@@ -56,9 +61,9 @@ static void put_part(mb_jw *w, const mb_json *part) {
     if (HAS_ONLY(part, "text") && mb_json_get_str(part, "text")) {
         mb_jw_kstr(w, "type", "text");
         mb_jw_kvalue_if(w, "text", mb_json_get(part, "text"));
-    } else if (HAS_ONLY(part, "inlineData") && HAS_ONLY(blob, "mimeType", "data") && blob->count == 2) {
+    } else if (HAS_ONLY(part, "inlineData") && HAS_ONLY(blob, "mimeType", "data") && is_typed(blob, "data")) {
         put_blob(w, blob);
-    } else if (HAS_ONLY(part, "fileData") && HAS_ONLY(file, "mimeType", "fileUri") && file->count == 2) {
+    } else if (HAS_ONLY(part, "fileData") && HAS_ONLY(file, "mimeType", "fileUri") && is_typed(file, "fileUri")) {
         mb_jw_kstr(w, "type", "document");
         mb_jw_kvalue_if(w, "url", mb_json_get(file, "fileUri"));
         mb_jw_kvalue_if(w, "media_type", mb_json_get(file, "mimeType"));
@@ -70,10 +75,10 @@ static void put_part(mb_jw *w, const mb_json *part) {
     mb_jw_end_object(w);
 }
 
-static void put_parts(mb_jw *w, const mb_json *parts) {
+static void put_parts(mb_jw *w, const mb_json *parts, uint32_t from) {
     mb_jw_key(w, "content");
     mb_jw_array(w);
-    for (uint32_t i = 0; parts && i < parts->count; i++) put_part(w, &parts->children[i]);
+    for (uint32_t i = from; parts && i < parts->count; i++) put_part(w, &parts->children[i]);
     mb_jw_end_array(w);
 }
 
@@ -86,10 +91,11 @@ static void put_id(reader *r, const char *key, size_t call) {
 
 // ---- results -------------------------------------------------------------------------------------------------------
 
-static bool is_results(const mb_json *parts) {
-    for (uint32_t i = 0; parts && i < parts->count; i++)
-        if (!HAS_ONLY(&parts->children[i], "functionResponse")) return false;
-    return parts && parts->count;
+// How many parts are results, at the front of a content.
+static uint32_t results_in(const mb_json *parts) {
+    uint32_t n = 0;
+    while (parts && n < parts->count && mb_json_get(&parts->children[n], "functionResponse")) n++;
+    return n;
 }
 
 static size_t call_of(reader *r, const mb_json *response) {
@@ -102,7 +108,15 @@ static size_t call_of(reader *r, const mb_json *response) {
     return CALLS_MAX;
 }
 
-// {"output": "text"} is what we make of plain text.
+static bool is_object_text(const mb_json *v) {
+    mb_arena arena = {0};
+    const mb_json *tree = NULL;
+    bool is = mb_json_parse(&arena, v->str, v->len, &tree, NULL) == 0 && tree->type == MB_JSON_OBJECT;
+    mb_arena_free(&arena);
+    return is;
+}
+
+// {"output": "text"} is what we make of plain text; of the text of an object, an object.
 static void put_result_content(mb_jw *w, const mb_json *response) {
     const mb_json *object = mb_json_get(response, "response"), *parts = mb_json_get(response, "parts");
     const mb_json *output = HAS_ONLY(object, "output") ? mb_json_get(object, "output") : NULL;
@@ -111,7 +125,7 @@ static void put_result_content(mb_jw *w, const mb_json *response) {
     mb_jw_object(w);
     mb_jw_kstr(w, "type", "text");
     mb_jw_key(w, "text");
-    if (mb_json_is(output, MB_JSON_STRING))
+    if (mb_json_is(output, MB_JSON_STRING) && !is_object_text(output))
         mb_jw_value(w, output);
     else
         put_json_text(w, object);
@@ -120,8 +134,8 @@ static void put_result_content(mb_jw *w, const mb_json *response) {
     mb_jw_end_array(w);
 }
 
-static void put_results(reader *r, const mb_json *parts) {
-    for (uint32_t i = 0; i < parts->count; i++) {
+static void put_results(reader *r, const mb_json *parts, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
         const mb_json *response = mb_json_get(&parts->children[i], "functionResponse");
         size_t call = call_of(r, response);
         mb_jw_object(r->w);
@@ -143,10 +157,23 @@ static bool is_text(const mb_json *part) {
     return mb_json_get_str(part, "text") && !mb_json_get(part, "thought") && !mb_json_get(part, "functionCall");
 }
 
+// Names that the writer keeps.
+static bool is_plain_name(const char *name) {
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return name && *name && strlen(name) <= 64 && name[strspn(name, PLAIN)] == '\0';
+}
+
+// An id that cannot be told from those that we make for calls without one.
+static bool is_made(const mb_json *id) {
+    const char *text = mb_json_str(id);
+    return id &&
+           (!text || !*text || (strncmp(text, "call_", 5) == 0 && text[5 + strspn(text + 5, "0123456789")] == '\0'));
+}
+
 static const mb_json *call_in(const mb_json *part) {
     const mb_json *call = mb_json_get(part, "functionCall");
     bool plain = HAS_ONLY(call, "name", "args", "id") && mb_json_is(mb_json_get(call, "args"), MB_JSON_OBJECT);
-    return plain && mb_json_get_str(call, "name") ? call : NULL;
+    return plain && is_plain_name(mb_json_get_str(call, "name")) && !is_made(mb_json_get(call, "id")) ? call : NULL;
 }
 
 static void put_call(reader *r, size_t i) {
@@ -236,28 +263,85 @@ static void put_model(reader *r, const mb_json *parts) {
 
 // ---- contents ------------------------------------------------------------------------------------------------------
 
-static void put_plain(mb_jw *w, const char *role, const mb_json *content) {
+static void put_plain(mb_jw *w, const char *role, const mb_json *content, uint32_t from) {
     mb_jw_object(w);
     mb_jw_kstr(w, "role", role);
-    put_parts(w, parts_of(content));
+    put_parts(w, parts_of(content), from);
     mb_jw_end_object(w);
 }
 
-static void put_messages(const read_ask *ask, mb_jw *w, const mb_json *body) {
+static bool are_objects(const mb_json *list) {
+    for (uint32_t i = 0; list && i < list->count; i++)
+        if (list->children[i].type != MB_JSON_OBJECT) return false;
+    return list && list->count;
+}
+
+// A result in words that the canonical form has, of the call whose turn it is.
+static bool take_result(const mb_json *part, const mb_json *call) {
+    const mb_json *response = mb_json_get(part, "functionResponse"), *parts = mb_json_get(response, "parts");
+    const mb_json *id = mb_json_get(response, "id"), *call_id = mb_json_get(call, "id");
+    if (!HAS_ONLY(part, "functionResponse") || !HAS_ONLY(response, "id", "name", "response", "parts")) return false;
+    if (!mb_json_is(mb_json_get(response, "response"), MB_JSON_OBJECT) || (parts && !are_objects(parts))) return false;
+    return mb_json_equal(mb_json_get(response, "name"), mb_json_get(call, "name")) && !id == !call_id &&
+           (!id || mb_json_equal(id, call_id));
+}
+
+static bool take_user(reader *r, const mb_json *parts) {
+    uint32_t results = results_in(parts);
+    for (uint32_t i = 0; i < results; i++, r->first++)
+        if (r->first == r->count || !take_result(&parts->children[i], r->calls[r->first])) return false;
+    for (uint32_t i = results; i < parts->count; i++)
+        if (mb_json_get(&parts->children[i], "functionResponse")) return false;
+    return results == parts->count || r->first == r->count;
+}
+
+static bool take_model(reader *r, const mb_json *parts) {
+    if (r->first < r->count) return false;
+    r->count = r->first = 0;
+    for (uint32_t i = 0; i < parts->count; i++) {
+        if (!call_in(&parts->children[i])) continue;
+        if (r->count == CALLS_MAX) return false;
+        r->calls[r->count++] = call_in(&parts->children[i]);
+    }
+    return true;
+}
+
+// Whether it is a conversation that the writer leaves as it is: each call has one result, in their order. Another one
+// is kept in the provider's own words.
+static bool is_regular(const mb_json *contents) {
+    static reader r;
+    r.count = r.first = 0;
+    for (uint32_t i = 0; i < contents->count; i++) {
+        const mb_json *content = &contents->children[i], *role = mb_json_get(content, "role");
+        bool is_model = mb_json_str_is(role, "model");
+        if (!HAS_ONLY(content, "role", "parts") || !are_objects(parts_of(content))) return false;
+        if (role && !is_model && !mb_json_str_is(role, "user")) return false;
+        if (!(is_model ? take_model(&r, parts_of(content)) : take_user(&r, parts_of(content)))) return false;
+    }
+    return contents->count && r.first == r.count;
+}
+
+static bool is_system(const mb_json *system) {
+    return HAS_ONLY(system, "role", "parts") && are_objects(parts_of(system));
+}
+
+static void put_messages(const read_ask *ask, mb_jw *w, const mb_json *body, bool regular) {
     const mb_json *contents = mb_json_get(body, "contents"), *system = mb_json_get(body, "systemInstruction");
     static reader r;
     r = (reader){.ask = ask, .w = w};
     mb_jw_key(w, "messages");
     mb_jw_array(w);
-    if (system) put_plain(w, "system", system);
-    for (uint32_t i = 0; i < contents->count; i++) {
+    if (is_system(system)) put_plain(w, "system", system, 0);
+    if (!regular) put_plain(w, "user", NULL, 0);
+    for (uint32_t i = 0; regular && i < contents->count; i++) {
         const mb_json *content = &contents->children[i];
-        if (mb_json_str_is(mb_json_get(content, "role"), "model"))
+        uint32_t results = results_in(parts_of(content));
+        if (mb_json_str_is(mb_json_get(content, "role"), "model")) {
             put_model(&r, parts_of(content));
-        else if (is_results(parts_of(content)))
-            put_results(&r, parts_of(content));
-        else
-            put_plain(w, "user", content);
+            continue;
+        }
+        put_results(&r, parts_of(content), results);
+        if (results < parts_of(content)->count) put_plain(w, "user", content, results);
     }
     mb_jw_end_array(w);
 }
@@ -273,11 +357,14 @@ static bool is_plain_tool(const mb_json *tool) {
     const mb_json *functions = mb_json_get(tool, "functionDeclarations");
     if (!HAS_ONLY(tool, "functionDeclarations") || !mb_json_is(functions, MB_JSON_ARRAY)) return false;
     for (uint32_t i = 0; i < functions->count; i++) {
-        const mb_json *f = &functions->children[i], *schema = schema_of(f);
+        const mb_json *f = &functions->children[i], *schema = schema_of(f), *said = mb_json_get(f, "description");
+        for (uint32_t j = 0; j < i; j++) // two of one name
+            if (mb_json_equal(mb_json_get(f, "name"), mb_json_get(&functions->children[j], "name"))) return false;
+        if (said && said->type != MB_JSON_STRING) return false;
         if (!HAS_ONLY(f, "name", "description", "parametersJsonSchema", "parameters_json_schema")) return false;
-        if (!mb_json_get_str(f, "name") || (schema && schema->type != MB_JSON_OBJECT)) return false;
+        if (!is_plain_name(mb_json_get_str(f, "name")) || (schema && schema->type != MB_JSON_OBJECT)) return false;
     }
-    return true;
+    return functions->count > 0;
 }
 
 static void put_function(mb_jw *w, const mb_json *function) {
@@ -291,9 +378,11 @@ static void put_function(mb_jw *w, const mb_json *function) {
     mb_jw_end_object(w);
 }
 
+static bool are_tools(const mb_json *tools) { return mb_json_is(tools, MB_JSON_ARRAY) && are_objects(tools); }
+
 static bool put_tools(mb_jw *w, const mb_json *tools) {
     bool functions = false;
-    if (!mb_json_is(tools, MB_JSON_ARRAY)) return false;
+    if (!are_tools(tools)) return false;
     mb_jw_key(w, "tools");
     mb_jw_array(w);
     for (uint32_t i = 0; i < tools->count; i++) {
@@ -318,6 +407,7 @@ static bool put_choice(mb_jw *w, const mb_json *config) {
     const mb_json *mode = mb_json_get(config, "mode"), *names = mb_json_get(config, "allowedFunctionNames");
     if (!HAS_ONLY(config, "mode", "allowedFunctionNames")) return false;
     if (mb_json_str_is(mode, "ANY") && mb_json_is(names, MB_JSON_ARRAY) && names->count == 1) {
+        if (!is_plain_name(mb_json_str(&names->children[0]))) return false;
         mb_jw_key(w, "tool_choice");
         mb_jw_object(w);
         mb_jw_key(w, "function");
@@ -347,7 +437,8 @@ static const struct {
                 {"stopSequences", "stop"}};
 
 static bool is_schema(const mb_json *config) {
-    return mb_json_str_is(mb_json_get(config, "responseMimeType"), "application/json") &&
+    return !mb_json_get(config, "responseSchema") &&
+           mb_json_str_is(mb_json_get(config, "responseMimeType"), "application/json") &&
            mb_json_is(mb_json_get(config, "responseJsonSchema"), MB_JSON_OBJECT);
 }
 
@@ -356,12 +447,21 @@ static bool is_plain_json(const mb_json *config) {
            !mb_json_get(config, "responseJsonSchema");
 }
 
-static bool is_thinking(const mb_json *thinking) {
+static bool is_level(const mb_json *level, const char *model) {
+    static const char *const LEVELS[] = {"minimal", "low", "medium", "high"};
+    for (size_t i = 0; i < MB_COUNT(LEVELS); i++)
+        if (mb_json_str_is(level, LEVELS[i])) return mb_gemini_has_levels(model);
+    return false;
+}
+
+static bool is_thinking(const mb_json *thinking, const char *model) {
     const mb_json *shown = mb_json_get(thinking, "includeThoughts"), *budget = mb_json_get(thinking, "thinkingBudget");
+    const mb_json *level = mb_json_get(thinking, "thinkingLevel");
     if (!HAS_ONLY(thinking, "includeThoughts", "thinkingBudget", "thinkingLevel")) return false;
-    if (!shown) return thinking->count == 1 && budget && mb_json_int(budget, -1) == 0;
-    if (!mb_json_bool(shown, false) || (budget && mb_json_get(thinking, "thinkingLevel"))) return false;
-    return !budget || mb_json_int(budget, 0) > 0;
+    if (budget && !read_is_canonical(MB_ASK_CHAT, "max_tokens", budget)) // a whole number, 1 or more …
+        return thinking->count == 1 && budget->type == MB_JSON_INT && budget->integer == 0; // … or none alone
+    if (!mb_json_bool(shown, false) || (budget && level)) return false;
+    return !level || is_level(level, model);
 }
 
 static void put_thinking(mb_jw *w, const mb_json *thinking) {
@@ -374,16 +474,23 @@ static void put_thinking(mb_jw *w, const mb_json *thinking) {
     mb_jw_end_object(w);
 }
 
-static bool is_ours(const mb_json *config, const char *key) {
-    for (size_t i = 0; i < MB_COUNT(SETTINGS); i++)
-        if (strcmp(SETTINGS[i].theirs, key) == 0) return true;
-    if (strcmp(key, "responseMimeType") == 0) return is_schema(config) || is_plain_json(config);
-    if (strcmp(key, "responseJsonSchema") == 0) return is_schema(config);
-    return strcmp(key, "thinkingConfig") == 0 && is_thinking(mb_json_get(config, key));
+static bool is_setting(size_t i, const mb_json *v) {
+    bool stop = strcmp(SETTINGS[i].ours, "stop") == 0; // one string is another thing
+    return read_is_canonical(MB_ASK_CHAT, SETTINGS[i].ours, v) && (!stop || v->type == MB_JSON_ARRAY);
 }
 
-static void put_settings(mb_jw *w, const mb_json *config) {
-    for (size_t i = 0; i < MB_COUNT(SETTINGS); i++) read_copy(w, config, SETTINGS[i].theirs, SETTINGS[i].ours);
+static bool is_ours(const mb_json *config, const char *key, const char *model) {
+    for (size_t i = 0; i < MB_COUNT(SETTINGS); i++)
+        if (strcmp(SETTINGS[i].theirs, key) == 0) return is_setting(i, mb_json_get(config, key));
+    if (strcmp(key, "responseMimeType") == 0) return is_schema(config) || is_plain_json(config);
+    if (strcmp(key, "responseJsonSchema") == 0) return is_schema(config);
+    return strcmp(key, "thinkingConfig") == 0 && is_thinking(mb_json_get(config, key), model);
+}
+
+static void put_settings(mb_jw *w, const mb_json *config, const char *model) {
+    for (size_t i = 0; i < MB_COUNT(SETTINGS); i++)
+        if (is_setting(i, mb_json_get(config, SETTINGS[i].theirs)))
+            read_copy(w, config, SETTINGS[i].theirs, SETTINGS[i].ours);
     if (is_schema(config) || is_plain_json(config)) {
         mb_jw_key(w, "response_format");
         mb_jw_object(w);
@@ -396,19 +503,30 @@ static void put_settings(mb_jw *w, const mb_json *config) {
         }
         mb_jw_end_object(w);
     }
-    if (is_thinking(mb_json_get(config, "thinkingConfig"))) put_thinking(w, mb_json_get(config, "thinkingConfig"));
+    if (is_thinking(mb_json_get(config, "thinkingConfig"), model))
+        put_thinking(w, mb_json_get(config, "thinkingConfig"));
+}
+
+// What of the request was read.
+typedef struct done {
+    bool contents, choice, settings;
+    const char *model;
+} done;
+
+static bool is_done(const done *d, const mb_json *m) {
+    if (strcmp(m->key, "contents") == 0) return d->contents;
+    if (strcmp(m->key, "systemInstruction") == 0) return is_system(m);
+    return strcmp(m->key, "tools") == 0 && are_tools(m);
 }
 
 // What is left goes as it came; empty settings are none.
-static void put_extra(mb_jw *w, const mb_json *body, bool has_choice, bool has_settings) {
-    static const char *const KNOWN[] = {"contents", "systemInstruction", "tools"};
+static void put_extra(mb_jw *w, const mb_json *body, const done *d) {
     mb_jw_key(w, "extra_body");
     mb_jw_object(w);
     for (uint32_t i = 0; i < body->count; i++) {
         const mb_json *m = &body->children[i];
-        bool known = false, config = strcmp(m->key, "generationConfig") == 0, tools = strcmp(m->key, "toolConfig") == 0;
-        for (size_t j = 0; j < MB_COUNT(KNOWN); j++) known |= strcmp(KNOWN[j], m->key) == 0;
-        if (known) continue;
+        bool config = strcmp(m->key, "generationConfig") == 0, tools = strcmp(m->key, "toolConfig") == 0;
+        if (is_done(d, m)) continue;
         mb_jw_key(w, m->key);
         if ((!config && !tools) || m->type != MB_JSON_OBJECT) {
             mb_jw_value(w, m);
@@ -417,8 +535,8 @@ static void put_extra(mb_jw *w, const mb_json *body, bool has_choice, bool has_s
         mb_jw_object(w);
         for (uint32_t j = 0; j < m->count; j++) {
             const char *key = m->children[j].key;
-            if (config && has_settings && is_ours(m, key)) continue;
-            if (tools && has_choice && strcmp(key, "functionCallingConfig") == 0) continue;
+            if (config && d->settings && is_ours(m, key, d->model)) continue;
+            if (tools && d->choice && strcmp(key, "functionCallingConfig") == 0) continue;
             mb_jw_key(w, key);
             mb_jw_value(w, &m->children[j]);
         }
@@ -438,54 +556,103 @@ static void read_path(const read_ask *ask) {
 }
 
 static bool read_generate(const read_ask *ask, mb_jw *out) {
-    const mb_json *config = mb_json_get(ask->body, "generationConfig");
+    const mb_json *config = mb_json_get(ask->body, "generationConfig"), *contents = mb_json_get(ask->body, "contents");
     const mb_json *choice = mb_json_get(mb_json_get(ask->body, "toolConfig"), "functionCallingConfig");
-    if (!mb_json_is(mb_json_get(ask->body, "contents"), MB_JSON_ARRAY)) return false;
+    if (!mb_json_is(contents, MB_JSON_ARRAY)) return false;
     read_path(ask);
-    put_messages(ask, out, ask->body);
+    done d = {.contents = is_regular(contents), .settings = true, .model = ask->ret_model};
+    put_messages(ask, out, ask->body, d.contents);
     bool has_tools = put_tools(out, mb_json_get(ask->body, "tools"));
-    bool has_choice = has_tools && choice && put_choice(out, choice);
-    put_settings(out, config);
-    put_extra(out, ask->body, has_choice, true);
+    d.choice = has_tools && choice && put_choice(out, choice);
+    put_settings(out, config, d.model);
+    put_extra(out, ask->body, &d);
     return true;
 }
 
+// The writer puts a whole request inside where there is more to count than contents, and only at the Gemini API.
+static bool is_counted_so(const read_ask *ask, const mb_json *inside) {
+    const mb_json *body = inside ? inside : ask->body;
+    bool more = mb_json_get(body, "systemInstruction") || mb_json_get(body, "tools");
+    if (!inside) return !more || strcmp(ask->provider, "gemini") != 0;
+    return more && ask->body->count == 1 && HAS_ONLY(inside, "model", "contents", "systemInstruction", "tools") &&
+           is_regular(mb_json_get(inside, "contents"));
+}
+
 static bool read_count(const read_ask *ask, mb_jw *out) {
+    static const char *const NOTHING[] = {NULL};
     const mb_json *inside = mb_json_get(ask->body, "generateContentRequest"), *body = inside ? inside : ask->body;
     if (!mb_json_is(mb_json_get(body, "contents"), MB_JSON_ARRAY)) return false;
+    bool ours = is_counted_so(ask, inside);
+    done d = {.contents = ours && is_regular(mb_json_get(body, "contents"))};
     read_path(ask);
-    put_messages(ask, out, body);
+    if (!ours) {
+        mb_jw_kstr(out, "input", "");
+        read_extra(out, ask->body, NOTHING);
+        return true;
+    }
+    put_messages(ask, out, body, d.contents);
     put_tools(out, mb_json_get(body, "tools"));
-    if (!inside) put_extra(out, body, false, false);
+    if (!inside) put_extra(out, body, &d);
     return true;
 }
 
 static const mb_json *embedded_text(const mb_json *request) {
-    const mb_json *text = mb_json_path(request, "content.parts.0.text");
-    return mb_json_is(text, MB_JSON_STRING) ? text : NULL;
+    const mb_json *content = mb_json_get(request, "content"), *parts = parts_of(content), *part = mb_json_at(parts, 0);
+    const mb_json *text = mb_json_get(part, "text");
+    bool plain = HAS_ONLY(content, "parts") && parts && parts->count == 1 && HAS_ONLY(part, "text");
+    return plain && mb_json_is(text, MB_JSON_STRING) ? text : NULL;
+}
+
+static const char *const EMBEDDED[] = {"content", "model", "outputDimensionality", NULL};
+
+static bool is_embedded(const mb_json *request) {
+    const mb_json *dimensions = mb_json_get(request, "outputDimensionality");
+    return embedded_text(request) && (!dimensions || read_is_canonical(MB_ASK_EMBED, "dimensions", dimensions));
 }
 
 static bool read_embed(const read_ask *ask, mb_jw *out) {
-    static const char *const KNOWN[] = {"content", "model", "outputDimensionality", NULL};
-    if (!embedded_text(ask->body)) return false;
+    static const char *const KNOWN[] = {"content", "outputDimensionality", NULL}, *const NOTHING[] = {NULL};
+    bool plain = is_embedded(ask->body);
+    if (!mb_json_is(mb_json_get(ask->body, "content"), MB_JSON_OBJECT)) return false;
     read_path(ask);
-    mb_jw_kvalue_if(out, "input", embedded_text(ask->body));
-    read_copy(out, ask->body, "outputDimensionality", "dimensions");
-    read_extra(out, ask->body, KNOWN);
+    if (!plain) mb_jw_kstr(out, "input", "");
+    if (plain) mb_jw_kvalue_if(out, "input", embedded_text(ask->body));
+    if (plain) read_copy(out, ask->body, "outputDimensionality", "dimensions");
+    read_extra(out, ask->body, plain ? KNOWN : NOTHING);
     return true;
 }
 
+// What is said of the first text is said of all.
+static bool are_alike(const mb_json *requests) {
+    const mb_json *first = mb_json_at(requests, 0);
+    for (uint32_t i = 0; i < requests->count; i++) {
+        const mb_json *request = &requests->children[i];
+        if (!is_embedded(request) || request->count != first->count) return false;
+        for (uint32_t j = 0; j < request->count; j++) {
+            const char *key = request->children[j].key;
+            if (strcmp(key, "content") != 0 && !mb_json_equal(&request->children[j], mb_json_get(first, key)))
+                return false;
+        }
+    }
+    return requests->count > 0;
+}
+
 static bool read_batch(const read_ask *ask, mb_jw *out) {
-    static const char *const KNOWN[] = {"content", "model", "outputDimensionality", NULL};
+    static const char *const NOTHING[] = {NULL};
     const mb_json *requests = mb_json_get(ask->body, "requests"), *first = mb_json_at(requests, 0);
-    if (!mb_json_is(requests, MB_JSON_ARRAY) || !first) return false;
+    if (!mb_json_is(requests, MB_JSON_ARRAY)) return false;
     read_path(ask);
+    if (ask->body->count > 1 || !are_alike(requests)) { // images, or each in its own way
+        mb_jw_kstr(out, "input", "");
+        read_extra(out, ask->body, NOTHING);
+        return true;
+    }
     mb_jw_key(out, "input");
     mb_jw_array(out);
     for (uint32_t i = 0; i < requests->count; i++) mb_jw_value(out, embedded_text(&requests->children[i]));
     mb_jw_end_array(out);
-    read_copy(out, first, "outputDimensionality", "dimensions"); // what is said of the first is said of all
-    read_extra(out, first, KNOWN);
+    read_copy(out, first, "outputDimensionality", "dimensions");
+    read_extra(out, first, EMBEDDED);
     return true;
 }
 
