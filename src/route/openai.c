@@ -339,7 +339,12 @@ static int take_error(mb_decode *d, const mb_json *root) {
     return mb_classify_json(d->ask->quirks->kind, d->ask->provider, 200, root, &d->turn->error);
 }
 
-static bool is_said(const mb_json *v) { return v && v->type != MB_JSON_NULL; }
+// Some servers fill every field with nothing.
+static bool is_said(const mb_json *v) {
+    if (!v || v->type == MB_JSON_NULL) return false;
+    if (v->type == MB_JSON_BOOL) return v->boolean;
+    return v->type == MB_JSON_STRING ? v->len > 0 : v->type < MB_JSON_ARRAY || v->count > 0;
+}
 
 static int take_choice(mb_decode *d, const mb_json *choice) {
     const mb_json *delta = NULL, *message = NULL, *finish = NULL, *error = NULL;
@@ -356,8 +361,10 @@ static int take_choice(mb_decode *d, const mb_json *choice) {
             status = mb_turn_text(d->turn, m->str, m->len);
         else if (IS(m, "logprobs") && m->type == MB_JSON_OBJECT)
             status = take_logprobs(d->turn, m);
-        else if (IS(m, "error") && m->type == MB_JSON_OBJECT)
+        else if (IS(m, "error") && m->type == MB_JSON_OBJECT && m->count)
             error = choice;
+        else if (IS(m, "usage")) // Moonshot
+            take_usage(d->turn, m);
     }
     bool whole = message && (!delta || (d->state[1] & WHOLE)); // some send the one beside the other
     if (status == 0 && (delta || message)) status = take_delta(d, whole ? message : delta, whole);

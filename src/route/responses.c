@@ -76,14 +76,29 @@ static int add_item(mb_decode *d, int64_t index, const char *id, item_type type,
     return 0;
 }
 
-static item_type type_of(const mb_json *v) {
+// xAI tells of the steps of its own search in X as calls of a custom tool, which nobody declared.
+static bool is_search_of_x(const mb_decode *d, const mb_json *v) {
+    static const char *const NAMES[] = {"x_keyword_search", "x_semantic_search", "x_thread_fetch", "x_user_search"};
+    const mb_json *name = mb_json_get(v, "name"), *tools = mb_json_get(d->ask->request, "tools");
+    bool known = false;
+    for (size_t i = 0; i < MB_COUNT(NAMES); i++) known |= mb_json_str_is(name, NAMES[i]);
+    for (uint32_t i = 0; known && tools && i < tools->count; i++) {
+        const mb_json *tool = &tools->children[i];
+        known &= !mb_json_equal(mb_json_path(tool, "raw.name"), name);
+        known &= !mb_json_equal(mb_json_path(tool, "function.name"), name);
+    }
+    return known;
+}
+
+static item_type type_of(const mb_decode *d, const mb_json *v) {
     static const struct {
         const char *word;
         item_type type;
     } WORDS[] = {{"message", MESSAGE}, {"function_call", CALL}, {"custom_tool_call", CALL}, {"reasoning", REASONING}};
     const mb_json *word = mb_json_get(v, "type");
     for (size_t i = 0; i < MB_COUNT(WORDS); i++)
-        if (mb_json_str_is(word, WORDS[i].word)) return WORDS[i].type;
+        if (mb_json_str_is(word, WORDS[i].word))
+            return mb_json_str_is(word, "custom_tool_call") && is_search_of_x(d, v) ? OTHER : WORDS[i].type;
     return OTHER;
 }
 
@@ -134,6 +149,13 @@ static const mb_json *part_text(const mb_json *part, bool *ret_refusal) {
     *ret_refusal = mb_json_str_is(mb_json_get(part, "type"), "refusal");
     const mb_json *text = mb_json_get(part, *ret_refusal ? "refusal" : "text");
     return mb_json_is(text, MB_JSON_STRING) ? text : NULL;
+}
+
+// Some servers fill every field with nothing.
+static bool is_said(const mb_json *v) {
+    if (!v || v->type == MB_JSON_NULL) return false;
+    if (v->type == MB_JSON_BOOL) return v->boolean;
+    return v->type == MB_JSON_STRING ? v->len > 0 : v->type < MB_JSON_ARRAY || v->count > 0;
 }
 
 static const mb_json *list_in(const mb_json *v, const char *key) {
@@ -314,7 +336,7 @@ static int take_item(mb_decode *d, int64_t index, const mb_json *v, bool done) {
     if (!mb_json_is(v, MB_JSON_OBJECT)) return 0;
     const char *id = mb_json_get_str(v, "id");
     bool nameless = index < 0 && !id && !done;
-    int status = nameless ? add_item(d, index, id, type_of(v), &it) : item_of(d, index, id, type_of(v), &it);
+    int status = nameless ? add_item(d, index, id, type_of(d, v), &it) : item_of(d, index, id, type_of(d, v), &it);
     if (status != 0) return status;
     if (done) return finish_item(d, it, v);
     if (it->type == CALL) status = open_call(d, it, v);
@@ -330,7 +352,7 @@ static int take_output(mb_decode *d, const mb_json *output) {
     for (uint32_t i = 0; output && i < output->count && status == 0; i++) {
         const mb_json *v = &output->children[i];
         const char *id = mb_json_get_str(v, "id");
-        const item *known = streamed ? find_item(all, id ? -1 : (int64_t)i, id, type_of(v)) : NULL;
+        const item *known = streamed ? find_item(all, id ? -1 : (int64_t)i, id, type_of(d, v)) : NULL;
         if (!streamed || (known && !known->done)) status = take_item(d, known ? known->index : (int64_t)i, v, true);
     }
     return status;
@@ -400,7 +422,7 @@ static int take_response(mb_decode *d, const mb_json *response, const char *stat
     if (code == 0) code = take_once(turn, &turn->model, mb_json_get(response, "model"));
     if (code != 0) return code;
     bool failed = status && (strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0);
-    if (failed || (error && error->type != MB_JSON_NULL)) return take_error(d, response);
+    if (failed || is_said(error)) return take_error(d, response);
     code = take_output(d, list_in(response, "output"));
     if (code != 0) return code;
     if (!items_of(d)) return MEMBRANE_ENOMEM;
@@ -465,7 +487,7 @@ static event read_event(const mb_json *root) {
             e.item = m;
         else if (IS(m, "response"))
             e.response = m;
-        else if (IS(m, "error") && m->type != MB_JSON_NULL)
+        else if (IS(m, "error") && is_said(m))
             e.error = m;
     }
     return e;
@@ -556,7 +578,7 @@ static int take_count(mb_decode *d, const mb_json *root) {
 static int take_body(mb_decode *d, const mb_json *root) {
     const mb_json *error = mb_json_get(root, "error");
     const char *state = mb_json_get_str(root, "status");
-    if (error && error->type != MB_JSON_NULL) return take_error(d, root);
+    if (is_said(error)) return take_error(d, root);
     if (d->ask->kind == MB_ASK_COUNT_TOKENS) return take_count(d, root);
     bool unfinished = state && (strcmp(state, "queued") == 0 || strcmp(state, "in_progress") == 0);
     if (unfinished || (!list_in(root, "output") && !state)) return MEMBRANE_ERESPONSE;
