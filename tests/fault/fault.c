@@ -16,9 +16,13 @@ fault_server fault_at;
 static int failures;
 
 const fault_wire FAULT_WIRES[] = {
-    {FAULT_OPENAI, "o", "openai", "openai-compatible", "/v1"},      {FAULT_OLLAMA, "l", "ollama", "ollama", ""},
-    {FAULT_ANTHROPIC, "a", "anthropic", "anthropic", "/v1"},        {FAULT_GEMINI, "g", "gemini", "gemini", "/v1beta"},
+    {FAULT_OPENAI, "o", "openai", "openai-compatible", "/v1"},
+    {FAULT_OLLAMA, "l", "ollama", "ollama", ""},
+    {FAULT_ANTHROPIC, "a", "anthropic", "anthropic", "/v1"},
+    {FAULT_GEMINI, "g", "gemini", "gemini", "/v1beta"},
     {FAULT_RESPONSES, "r", "responses", "openai-responses", "/v1"},
+    {FAULT_BEDROCK, "b", "bedrock", "bedrock", ""},
+    {FAULT_COHERE, "c", "cohere", "cohere", ""},
 };
 const size_t FAULT_WIRE_COUNT = COUNT(FAULT_WIRES);
 
