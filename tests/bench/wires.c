@@ -90,6 +90,16 @@ static const wire_row ROWS[] = {
      "\"},{\"toolUse\":{\"toolUseId\":\"t1\","
      "\"name\":\"tool_1\",\"input\":" ARGS_OBJ "}}]}},\"stopReason\":\"tool_use\",\"usage\":{\"inputTokens\":9000,"
      "\"outputTokens\":400,\"totalTokens\":9400},\"metrics\":{\"latencyMs\":1}}"},
+    {"cohere-v1", "", "{\"is_finished\":false,\"event_type\":\"text-generation\",\"text\":\" word\"}\n", NULL,
+     "{\"response_id\":\"r\",\"text\":\"" TEXT
+     "\",\"generation_id\":\"g\",\"finish_reason\":\"COMPLETE\",\"meta\":{\"tokens\":"
+     "{\"input_tokens\":9000,\"output_tokens\":400}}}"},
+    // the events of Anthropic's stream in base64
+    {"bedrock-invoke", "",
+     "{\"bytes\":\"eyJ0eXBlIjoiY29udGVudF9ibG9ja19kZWx0YSIsImluZGV4IjowLCJkZWx0YSI6eyJ0eXBlIjoidGV4dF9kZWx0YSIsInRleHQiOiIgd29yZCJ9fQ==\",\"p\":\"abcdefgh\"}",
+     "chunk",
+     "{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[{\"type\":\"text\",\"text\":\"" TEXT
+     "\"}],\"stop_reason\":\"end_turn\",\"usage\":{\"input_tokens\":9000,\"output_tokens\":400}}"},
     {"tgi", "",
      "data:{\"index\":%d,\"token\":{\"id\":7,\"text\":\" word\",\"logprob\":-0.25,\"special\":false},\"generated_text\":null,"
      "\"details\":null}\n\n",
@@ -279,7 +289,8 @@ static double decode(const mb_ask *ask, mb_json_parser *parser, const mb_buf *by
 static void run(const wire_row *row, mb_json_parser *parser, const mb_json *request, const mb_json *plain) {
     mb_arena arena = {0};
     double build_us, build_mb, parse_us, parse_mb;
-    mb_ask ask = {.kind = MB_ASK_CHAT, .provider = row->kind, .model = "m", .base_url = "http://127.0.0.1/v1"};
+    const char *model = strcmp(row->kind, "bedrock-invoke") == 0 ? "anthropic.claude-x" : "m"; // whose body it is
+    mb_ask ask = {.kind = MB_ASK_CHAT, .provider = row->kind, .model = model, .base_url = "http://127.0.0.1/v1"};
     bool has_tools = strcmp(row->kind, "tgi") != 0 && strcmp(row->kind, "triton") != 0;
     if (mb_quirks_load(&arena, row->kind, NULL, &ask.quirks, NULL)) fail(row->kind, "no such kind", NULL);
     ask.request = has_tools ? request : plain;
