@@ -15,37 +15,37 @@ typedef struct mb_code_row {
 } mb_code_row;
 
 static const mb_code_row CODE_ROWS[] = {
-    {"insufficient_quota", 200, 599, MEMBRANE_EFUNDS},             // doc OpenAI (429), DeepSeek
-    {"billing_hard_limit_reached", 200, 599, MEMBRANE_EFUNDS},     // doc OpenAI (400)
-    {"billing_not_active", 200, 599, MEMBRANE_EFUNDS},             // doc OpenAI (429)
-    {"insufficient_balance", 200, 599, MEMBRANE_EFUNDS},           // doc DeepSeek
-    {"exceed_context_size_error", 200, 599, MEMBRANE_ECONTEXT},    // e/llama-server/v1_chat_too_long
-    {"context_length_exceeded", 200, 599, MEMBRANE_ECONTEXT},      // e/llama-cpp-python/v1_chat_too_long, doc OpenAI
-    {"string_above_max_length", 400, 499, MEMBRANE_ECONTEXT},      // doc OpenAI
-    {"model_not_found", 200, 499, MEMBRANE_EMODEL},                // c/groq 404, c/openai 404
-    {"model_not_available", 400, 499, MEMBRANE_EMODEL},            // doc Together
-    {"invalid_model", 400, 499, MEMBRANE_EMODEL},                  // doc Mistral
-    {"deploymentnotfound", 400, 499, MEMBRANE_EMODEL},             // doc Azure
-    {"content_filter", 200, 499, MEMBRANE_ECONTENT},               // doc Azure
-    {"content_policy_violation", 200, 499, MEMBRANE_ECONTENT},     // doc OpenAI
-    {"responsibleaipolicyviolation", 200, 499, MEMBRANE_ECONTENT}, // doc Azure
-    {"invalid_prompt", 200, 499, MEMBRANE_ECONTENT},               // doc OpenAI (Responses)
+    {"insufficient_quota", 200, 599, MEMBRANE_EFUNDS},               // doc OpenAI (429), DeepSeek
+    {"billing_hard_limit_reached", 200, 599, MEMBRANE_EFUNDS},       // doc OpenAI (400)
+    {"billing_not_active", 200, 599, MEMBRANE_EFUNDS},               // doc OpenAI (429)
+    {"insufficient_balance", 200, 599, MEMBRANE_EFUNDS},             // doc DeepSeek
+    {"exceed_context_size_error", 200, 599, MEMBRANE_ECONTEXT},      // e/llama-server/v1_chat_too_long
+    {"context_length_exceeded", 200, 599, MEMBRANE_ECONTEXT},        // e/llama-cpp-python/v1_chat_too_long, doc OpenAI
+    {"string_above_max_length", 400, 499, MEMBRANE_ECONTEXT},        // doc OpenAI
+    {"model_not_found", 200, 499, MEMBRANE_EMODEL},                  // c/groq 404, c/openai 404
+    {"model_not_available", 400, 499, MEMBRANE_EMODEL},              // doc Together
+    {"invalid_model", 400, 499, MEMBRANE_EMODEL},                    // doc Mistral
+    {"deploymentnotfound", 400, 499, MEMBRANE_EMODEL},               // doc Azure
+    {"content_filter", 200, 499, MEMBRANE_ECONTENT},                 // doc Azure
+    {"content_policy_violation", 200, 499, MEMBRANE_ECONTENT},       // doc OpenAI
+    {"responsibleaipolicyviolation", 200, 499, MEMBRANE_ECONTENT},   // doc Azure
+    {"invalid_prompt", 200, 499, MEMBRANE_ECONTENT},                 // doc OpenAI (Responses)
     {"image_content_policy_violation", 200, 499, MEMBRANE_ECONTENT}, // doc OpenAI (Responses)
-    {"server_error", 200, 200, MEMBRANE_ESERVER},                  // doc OpenAI (Responses)
-    {"moderation_blocked", 200, 499, MEMBRANE_ECONTENT},           // doc OpenAI
-    {"data_inspection_failed", 200, 499, MEMBRANE_ECONTENT},       // doc DashScope
-    {"tool_use_failed", 200, 499, MEMBRANE_ETOOLUSE},              // c/groq, inside a 200 stream
-    {"rate_limit_exceeded", 200, 499, MEMBRANE_ERATE},             // doc OpenAI, Groq (413, 429)
-    {"ratelimitreached", 200, 499, MEMBRANE_ERATE},                // c/azure 429
-    {"rate_limit_error", 200, 499, MEMBRANE_ERATE},                // doc Anthropic and its imitators
-    {"too_many_requests", 200, 499, MEMBRANE_ERATE},               // doc vLLM, Cerebras
-    {"invalid_api_key", 200, 499, MEMBRANE_EAUTH},                 // c/perplexity 401, doc OpenAI
-    {"authentication_error", 200, 499, MEMBRANE_EAUTH},            // e/llama-server/nokey
-    {"auth_error", 200, 499, MEMBRANE_EAUTH},                      // e/litellm/no_key_prisma
-    {"no_db_connection", 400, 400, MEMBRANE_EAUTH},                // e/litellm/bad_key: a wrong key, looked up nowhere
-    {"unauthenticated", 200, 499, MEMBRANE_EAUTH},                 // doc Google
-    {"permission_error", 200, 499, MEMBRANE_EPERMISSION},          // doc Anthropic and its imitators
-    {"permission_denied", 200, 499, MEMBRANE_EPERMISSION},         // doc Google
+    {"server_error", 200, 200, MEMBRANE_ESERVER},                    // doc OpenAI (Responses)
+    {"moderation_blocked", 200, 499, MEMBRANE_ECONTENT},             // doc OpenAI
+    {"data_inspection_failed", 200, 499, MEMBRANE_ECONTENT},         // doc DashScope
+    {"tool_use_failed", 200, 499, MEMBRANE_ETOOLUSE},                // c/groq, inside a 200 stream
+    {"rate_limit_exceeded", 200, 499, MEMBRANE_ERATE},               // doc OpenAI, Groq (413, 429)
+    {"ratelimitreached", 200, 499, MEMBRANE_ERATE},                  // c/azure 429
+    {"rate_limit_error", 200, 499, MEMBRANE_ERATE},                  // doc Anthropic and its imitators
+    {"too_many_requests", 200, 499, MEMBRANE_ERATE},                 // doc vLLM, Cerebras
+    {"invalid_api_key", 200, 499, MEMBRANE_EAUTH},                   // c/perplexity 401, doc OpenAI
+    {"authentication_error", 200, 499, MEMBRANE_EAUTH},              // e/llama-server/nokey
+    {"auth_error", 200, 499, MEMBRANE_EAUTH},                        // e/litellm/no_key_prisma
+    {"no_db_connection", 400, 400, MEMBRANE_EAUTH},        // e/litellm/bad_key: a wrong key, looked up nowhere
+    {"unauthenticated", 200, 499, MEMBRANE_EAUTH},         // doc Google
+    {"permission_error", 200, 499, MEMBRANE_EPERMISSION},  // doc Anthropic and its imitators
+    {"permission_denied", 200, 499, MEMBRANE_EPERMISSION}, // doc Google
     {"unsupported_country_region_territory", 400, 499, MEMBRANE_EPERMISSION}, // doc OpenAI (403)
     {"unsupported_parameter", 400, 499, MEMBRANE_EUNSUPPORTED},               // doc OpenAI
     {"unsupported_value", 400, 499, MEMBRANE_EUNSUPPORTED},                   // doc OpenAI
@@ -128,6 +128,7 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*incorrect api key*", NULL, 400, 403, MEMBRANE_EAUTH},            // doc xAI (400), OpenAI
     {"*invalid api key*", NULL, 400, 403, MEMBRANE_EAUTH},              // c/mistral 401, c/perplexity 401
     {"*api key not valid*", NULL, 400, 403, MEMBRANE_EAUTH},            // doc Google (400)
+    {"*api key expired*", NULL, 400, 403, MEMBRANE_EAUTH},              // doc Google (400)
     {"*no api key*", NULL, 400, 403, MEMBRANE_EAUTH},                   // e/litellm/no_key_prisma
     {"*content management policy*", NULL, 400, 499, MEMBRANE_ECONTENT}, // doc Azure
     {"*content policy*", NULL, 400, 499, MEMBRANE_ECONTENT},            // doc OpenAI

@@ -23,6 +23,8 @@ static const struct {
     {429, "{\"error\":{\"message\":\"the maximum context length\"}}", MEMBRANE_ERATE},
     {429, "{\"error\":{\"code\":\"insufficient_quota\"}}", MEMBRANE_EFUNDS},
     {400, "{\"error\":{\"message\":\"Invalid API key\"}}", MEMBRANE_EAUTH},
+    {400, "{\"error\":{\"message\":\"API key expired. Please renew the API key.\",\"status\":\"INVALID_ARGUMENT\"}}",
+     MEMBRANE_EAUTH},
     {400,
      "[{\"error\":{\"code\":400,\"message\":\"API key not valid. Please pass a valid API key.\",\"status\":\"INVALID_ARGUMENT\"}}]",
      MEMBRANE_EAUTH},
