@@ -428,10 +428,18 @@ static void learn(mb_decode *d, const mb_frame *f, const shape *before) {
     mb_repeat_learn(&d->repeat, f->data, f->len, "content", t->text.data + before->text, after.text - before->text);
 }
 
+static bool is_done(const mb_frame *f) { // white space around it is nobody's business
+    size_t len = f->len, at = 0;
+    if (len < 6 || len > 16) return false;
+    while (len && f->data[len - 1] == ' ') len--;
+    while (at < len && f->data[at] == ' ') at++;
+    return len - at == 6 && memcmp(f->data + at, "[DONE]", 6) == 0;
+}
+
 static int frame(mb_decode *d, const mb_frame *f) {
     const mb_json *root;
     bool has_choices = false;
-    if (f->len == 6 && memcmp(f->data, "[DONE]", 6) == 0) {
+    if (is_done(f)) {
         d->turn->has_end = true;
         int status = finish_turn(d);
         return status ? status : 1;
@@ -462,6 +470,13 @@ static int take_vector(mb_decode *d, const mb_json *item) {
     return mb_turn_vector(d->turn, v);
 }
 
+// Whether the indices say anything: some servers count none of their items.
+static bool are_counted(const mb_json *data) {
+    for (uint32_t i = 0; i < data->count; i++)
+        if (mb_json_int(mb_json_get(&data->children[i], "index"), 0) != 0) return true;
+    return false;
+}
+
 static const mb_json *item_with_index(const mb_json *data, uint32_t index) {
     if (mb_json_int(mb_json_get(&data->children[index], "index"), index) == index) return &data->children[index];
     for (uint32_t i = 0; i < data->count; i++)
@@ -472,9 +487,10 @@ static const mb_json *item_with_index(const mb_json *data, uint32_t index) {
 static int take_vectors(mb_decode *d, const mb_json *root) {
     const mb_json *data = mb_json_get(root, "data");
     if (!mb_json_is(data, MB_JSON_ARRAY)) return MEMBRANE_ERESPONSE;
+    bool counted = are_counted(data);
     int status = 0;
     for (uint32_t i = 0; i < data->count && status == 0; i++) {
-        const mb_json *item = item_with_index(data, i);
+        const mb_json *item = counted ? item_with_index(data, i) : &data->children[i];
         status = item ? take_vector(d, item) : MEMBRANE_ERESPONSE;
     }
     return status;

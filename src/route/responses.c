@@ -267,10 +267,11 @@ static int open_call(mb_decode *d, item *it, const mb_json *v) {
 }
 
 static int finish_message(mb_decode *d, item *it, const mb_json *v) {
-    const mb_json *parts = list_in(v, "content");
+    const mb_json *parts = list_in(v, "content"), *plain = mb_json_get(v, "content");
     items *all = items_of(d);
     bool came = it->text > 0, refusal;
     int status = 0;
+    if (!came && mb_json_is(plain, MB_JSON_STRING)) status = pour_text(d, it, plain->str, plain->len);
     for (uint32_t i = 0; parts && i < parts->count && status == 0; i++) {
         const mb_json *text = part_text(&parts->children[i], &refusal);
         all->refused |= refusal;

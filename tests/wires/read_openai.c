@@ -240,7 +240,7 @@ static void put_stand_in(mb_jw *w) { // what extra_body has instead of it is wha
 static bool is_plain_tool(const mb_json *tools, uint32_t before) {
     static const char *const KNOWN[] = {"name", "description", "parameters", "strict", NULL};
     const mb_json *tool = &tools->children[before], *function = mb_json_get(tool, "function");
-    if (tool->count > 2 || !mb_json_is(function, MB_JSON_OBJECT)) return false;
+    if (tool->count != (mb_json_get(tool, "type") ? 2 : 1) || !mb_json_is(function, MB_JSON_OBJECT)) return false;
     const char *name = mb_json_get_str(function, "name");
     if (!fits(name)) return false;
     for (uint32_t i = 0; i < before; i++)

@@ -245,8 +245,8 @@ static void put_message(turn *t, const mb_json *item) {
     static const char *const KNOWN[] = {"role", "content", NULL};
     mb_jw *w = t->out;
     const char *role = mb_json_get_str(item, "role");
-    bool leads = t->written == 0 && strcmp(role, "system") == 0; // there it would be the instructions
     flush(t);
+    bool leads = t->written == 0 && strcmp(role, "system") == 0; // there it would be the instructions
     mb_jw_object(w);
     mb_jw_kstr(w, "role", leads ? "developer" : role);
     put_content(w, mb_json_get(item, "content"));
@@ -314,11 +314,11 @@ static bool is_hollow(const mb_json *item) {
 // Whether each result follows its call, and each call has one. Others belong to a conversation that the provider keeps,
 // or are in an order that our history does not have.
 static bool is_whole(const read_ask *ask, const mb_json *input) {
-    bool kept = !mb_json_get(ask->body, "store");
+    bool stored = mb_json_bool(mb_json_get(ask->body, "store"), false); // then it goes back, too
     for (uint32_t i = 0; i < input->count; i++) {
         const mb_json *item = &input->children[i], *output = mb_json_get(item, "output");
         if (!mb_json_is(item, MB_JSON_OBJECT)) return false;
-        if ((is_result(item) && !call_of(input, i)) || (kept && is_hollow(item))) return false;
+        if ((is_result(item) && !call_of(input, i)) || (!stored && is_hollow(item))) return false;
         if (is_result(item) && !mb_json_is(output, MB_JSON_STRING) && !mb_json_is(output, MB_JSON_ARRAY)) return false;
         if (is_call(item) && !is_answered(input, i)) return false;
     }
