@@ -104,9 +104,9 @@ static void play_once(const cassette *c, const mb_ask *ask, size_t piece, outcom
     mb_turn_init(&turn, (mb_turn_sink){0});
     int status;
     if (c->status < 200 || c->status > 299)
-        status =
-            mb_classify_typed(ask->quirks->kind, ask->provider, c->status, mb_json_get_str(c->headers, "x-amzn-errortype"),
-                              c->body->str, c->body->len, NULL, -1, &turn.error);
+        status = mb_classify_typed(ask->quirks->kind, ask->provider, c->status,
+                                   mb_json_get_str(c->headers, "x-amzn-errortype"), c->body->str, c->body->len, NULL,
+                                   -1, &turn.error);
     else if (c->streaming && !is_list(c))
         status = feed(&p, c, p.adapter->frames, piece);
     else
@@ -115,12 +115,20 @@ static void play_once(const cassette *c, const mb_ask *ask, size_t piece, outcom
     mb_turn_free(&turn);
 }
 
+// The messages wire as Vertex AI wraps it.
+static bool is_predicted(const cassette *c) {
+    const char *path = mb_json_get_str(mb_json_get(c->root, "request"), "path");
+    return path && (strstr(path, ":rawPredict") || strstr(path, ":streamRawPredict"));
+}
+
 const char *cassette_kind(const cassette *c) {
     mb_arena arena = {0};
     const mb_quirks *q = NULL;
     bool is_own = mb_quirks_load(&arena, c->provider, NULL, &q, NULL) == 0 && strcmp(q->wire, c->wire) == 0;
     mb_arena_free(&arena);
-    return is_own ? c->provider : strcmp(c->wire, "openai") == 0 ? "openai-compatible" : c->wire;
+    if (is_own) return c->provider;
+    if (strcmp(c->wire, "anthropic") == 0 && is_predicted(c)) return "vertex-anthropic";
+    return strcmp(c->wire, "openai") == 0 ? "openai-compatible" : c->wire;
 }
 
 const mb_quirks *cassette_quirks(const cassette *c, mb_arena *arena) {

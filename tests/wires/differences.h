@@ -45,6 +45,9 @@ static const allowed_difference ALLOWED[] = {
     {BLANK, "messages", "*", "stream", "asked for only where it is wanted: no stream is the default"},
     {BLANK, "messages", "*", "messages.*.content.*.content", "a result of a tool that has no content has an empty one"},
     {MERGED, "messages", "*", "messages", "neighbours of one role are one message"},
+    {MERGED, "count_tokens", "anthropic", "messages", "likewise"},
+    {BLANK, "count_tokens", "anthropic", "messages.*.content.*.content",
+     "a result of a tool without content, likewise"},
     {ADDED, "messages", "*", "max_tokens", "it must be said"},
     // gemini
     {BLANK, "generateContent", "*", "generationConfig", "no settings"},
