@@ -118,6 +118,7 @@ void mb_config_unref(mb_config *config) {
         for (int k = 0; p->headers && k < (p->key_count ? p->key_count : 1); k++) mb_headers_free(p->headers[k]);
     }
     mb_config_close_ring(config);
+    mb_config_forget_prices(config);
     mb_buf_free(&config->warnings);
     mb_arena_forget(&config->arena); // keys stand in it
     mb_free(config);

@@ -32,9 +32,9 @@ typedef struct mb_provider {
     int key_count;
     const char *region;            // of AWS, NULL without
     const mb_aws_credentials *aws; // its requests are signed with these (they count as its one key); NULL: they are not
-    const mb_secret *secrets;                              // all of them, and what is made of them
-    bool key_missing;                                      // one is configured or needed and could not be found
-    mb_headers **headers;                                  // ready header lists, one a key (at least one)
+    const mb_secret *secrets;      // all of them, and what is made of them
+    bool key_missing;              // one is configured or needed and could not be found
+    mb_headers **headers;          // ready header lists, one a key (at least one)
     int64_t connect_ms, first_token_ms, idle_ms, total_ms; // 0: default
     const char *proxy, *no_proxy, *ca_file;
     int http_version;
@@ -74,18 +74,19 @@ typedef struct mb_config {
     size_t provider_count;
     mb_model *models;
     size_t model_count;
-    const mb_prices *prices;
+    const mb_json *price_rows;       // of the file that is named, checked; NULL: none
+    struct mb_config_prices *prices; // made when first asked for
     const char *log_path;
     int log_keep_days;
     bool log_prompts;
     const char *default_model; // MEMBRANE_MODEL
     bool use_environment;
-    bool discovers;  // may look for engines at the usual ports
+    bool discovers; // may look for engines at the usual ports
     // while it is compiled:
     bool is_check;           // a text is checked: no key is unsealed
     const char *passphrase;  // of the key ring, lent; NULL: the environment's, if that may be read
     struct mb_keyring *ring; // once a key of it was asked for
-    mb_buf warnings; // JSON strings, comma separated
+    mb_buf warnings;         // JSON strings, comma separated
 } mb_config;
 
 #define MB_CONFIG_FILE_OF(line) ((line) >> 24)
@@ -98,6 +99,10 @@ typedef struct mb_environment {
 } mb_environment;
 extern const mb_environment mb_environment_process; // getenv
 extern const mb_environment mb_environment_none;    // nothing is there
+
+// The table of prices and windows, made at the first question; NULL: out of memory. Any thread.
+const mb_prices *mb_config_prices(mb_config *config);
+void mb_config_forget_prices(mb_config *config); // when it is freed
 
 // Reads the levels that the options name, merges, checks, compiles.
 int mb_config_load(const membrane_options *options, mb_config **ret, membrane_error **err);

@@ -162,20 +162,24 @@ static int refuse_later_parts(const mb_config *config, membrane_error **err) {
     return 0;
 }
 
-// The table of prices: the file that is named, before what is built in.
-static int load_prices(mb_config *config, membrane_error **err) {
-    const mb_json *path = mb_json_get(config->tree, "prices"), *table = NULL;
+// The file of prices that is named, checked now; the whole table is made when somebody asks for it.
+static int check_prices(mb_config *config, membrane_error **err) {
+    const mb_json *path = mb_json_get(config->tree, "prices");
+    const mb_prices *ignored;
+    mb_arena trial = {0};
+    if (!path) return 0;
     mb_buf text = MB_BUF(16 * MB_MIB);
     membrane_error *cause = NULL;
-    int code = path ? mb_file_read(path->str, &text, &cause) : 0;
-    if (code == 0 && path)
-        code = mb_config_parse(&config->arena, path->str, mb_buf_text(&text), text.len, 0, &table, &cause);
-    if (code == 0) code = mb_prices_load(&config->arena, table, &config->prices, &cause);
+    int code = mb_file_read(path->str, &text, &cause);
+    if (code == 0)
+        code = mb_config_parse(&config->arena, path->str, mb_buf_text(&text), text.len, 0, &config->price_rows, &cause);
+    if (code == 0) code = mb_prices_load(&trial, config->price_rows, &ignored, &cause);
     if (code == MEMBRANE_ENOMEM)
         mb_error_no_memory(err);
     else if (code)
-        code = mb_config_error(config, err, path, "%s: %s", path ? path->str : "prices", membrane_error_message(cause));
+        code = mb_config_error(config, err, path, "%s: %s", path->str, membrane_error_message(cause));
     membrane_error_free(cause);
+    mb_arena_free(&trial);
     mb_buf_free(&text);
     return code;
 }
@@ -187,7 +191,7 @@ int mb_config_compile(mb_config *config, const mb_environment *env, membrane_err
     mb_config_close_ring(config);
     config->passphrase = NULL;
     if (code == 0) code = compile_models(config, err);
-    if (code == 0) code = load_prices(config, err);
+    if (code == 0) code = check_prices(config, err);
     if (code) return code;
     const mb_json *log = mb_json_get(config->tree, "log");
     config->log_path = mb_json_get_str(log, "path");

@@ -231,7 +231,7 @@ static void put_more(mb_jw *w, one *o) {
 // What the table knows and the server did not say.
 static void put_known(mb_jw *w, const one *o, const mb_json *answer) {
     const mb_provider *p = o->question.provider;
-    const mb_price *known = mb_prices_find(o->config->prices, p->quirks->kind, p->local, o->question.model);
+    const mb_price *known = mb_prices_find(mb_config_prices(o->config), p->quirks->kind, p->local, o->question.model);
     if (!known) return;
     if (known->window && !mb_json_get(answer, "context_window")) mb_jw_kint(w, "context_window", known->window);
     if (known->max_output && !mb_json_get(answer, "max_output")) mb_jw_kint(w, "max_output", known->max_output);

@@ -28,7 +28,7 @@ int64_t mb_call_cost(const membrane_call *call) {
     if (!last || !call->has_turn) return -1;
     const mb_provider *p = last->target->provider;
     if (strcmp(p->quirks->kind, "builtin") == 0) return 0;
-    return mb_price_cost(mb_prices_find(call->config->prices, p->quirks->kind, p->local, last->target->model),
+    return mb_price_cost(mb_prices_find(mb_config_prices(call->config), p->quirks->kind, p->local, last->target->model),
                          &call->turn.usage);
 }
 
