@@ -260,15 +260,22 @@ static int on_message(mb_sse *s, const char *bytes, size_t len) {
     return answer;
 }
 
+static int gather_up_to(mb_sse *s, size_t need, const char **at, const char *end) {
+    size_t lacks = need - s->line.len, n = lacks < (size_t)(end - *at) ? lacks : (size_t)(end - *at);
+    int answer = keep_piece(s, *at, n);
+    *at += n;
+    return answer;
+}
+
 // Adds to the gathered message what it lacks, its prelude first. 0 with *at moved on.
 static int gather(mb_sse *s, const char **at, const char *end, bool *ret_whole) {
-    size_t have = s->line.len, need = MB_EVENTSTREAM_PRELUDE;
-    int answer = have < need ? 0 : mb_eventstream_length(s->line.data, s->data.max, &need);
+    size_t need = MB_EVENTSTREAM_PRELUDE;
+    int answer = s->line.len < need ? gather_up_to(s, need, at, end) : 0;
+    if (answer != 0 || s->line.len < need) return answer;
+    answer = mb_eventstream_length(s->line.data, s->data.max, &need);
     if (answer != 0) return broken(s, answer);
-    size_t n = need - have < (size_t)(end - *at) ? need - have : (size_t)(end - *at);
-    answer = keep_piece(s, *at, n);
-    *at += n;
-    *ret_whole = s->line.len == need && need > MB_EVENTSTREAM_PRELUDE;
+    answer = gather_up_to(s, need, at, end);
+    *ret_whole = s->line.len == need;
     return answer;
 }
 

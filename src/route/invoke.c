@@ -1,46 +1,73 @@
 // SPDX-License-Identifier: MIT
 // InvokeModel's answers: each model's maker has its own body, and in a stream each event of Amazon's holds one of the
 // maker's, in base64. Whose it is shows in its first members, whatever the model is called (an inference profile may
-// be called anything); Anthropic's, Nova's and Cohere's bodies then go the way of their own wires.
+// be called anything). Anthropic's, Nova's, OpenAI's and Command R's bodies then go the way of their own wires.
 #include "route/invoke.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "route/cohere.h"
 #include "route/converse.h"
 #include "route/rerank.h"
 
-#define IS(member, name) ((member)->key_len == sizeof(name) - 1 && memcmp((member)->key, name, sizeof(name) - 1) == 0)
-
-// state[1]; the wires that are asked have state[0], [2] and [3].
+// state[2], of PLAIN with the shape's number on top; the wires that are asked have the others.
 typedef enum {
     UNKNOWN,
     ANTHROPIC, // "type"
     NOVA,      // "output"; "messageStart", "contentBlockDelta", …
-    TITAN,     // "results"; "outputText"
-    COMMAND,   // "generations"; "text" with "is_finished"
     COMMAND_R, // "event_type", "generation_id"
+    OPENAI,    // "choices": most of the others
+    PLAIN,     // one text after the other: see SHAPES
 } maker;
 
+// Where the text of a body or event stands, and why it ended. A body has a list of results, of which the first counts.
+typedef struct shape {
+    const char *member, *list; // what shows whose it is; the list in which the rest stands, NULL: at the top
+    const char *text, *reason; // paths
+} shape;
+
+static const shape SHAPES[] = {
+    {"results", "results", "outputText", "completionReason"},           // Titan
+    {"outputText", NULL, "outputText", "completionReason"},             // its events
+    {"generations", "generations", "text", "finish_reason"},            // Cohere's first Command
+    {"generation", NULL, "generation", "stop_reason"},                  // Llama
+    {"outputs", "outputs", "text", "stop_reason"},                      // Mistral's first
+    {"completions", "completions", "data.text", "finishReason.reason"}, // Jurassic
+    {"completion", NULL, "completion", "stop_reason"},                  // Claude's text completions
+    {"is_finished", NULL, "text", "finish_reason"},                     // Command's events
+};
+
 static bool begins(const mb_json *member, const char *word) { return strncmp(member->key, word, strlen(word)) == 0; }
+
+static const shape *shape_of(const mb_json *root) {
+    for (size_t i = 0; i < MB_COUNT(SHAPES); i++)
+        if (mb_json_get(root, SHAPES[i].member)) return &SHAPES[i];
+    return NULL;
+}
 
 static maker maker_of(const mb_json *root) {
     static const struct {
         const char *member;
         maker maker;
-    } MEMBERS[] = {{"type", ANTHROPIC},          {"output", NOVA},         {"results", TITAN},
-                   {"outputText", TITAN},        {"generations", COMMAND}, {"event_type", COMMAND_R},
-                   {"generation_id", COMMAND_R}, {"is_finished", COMMAND}};
+    } MEMBERS[] = {{"completion", PLAIN}, {"choices", OPENAI},          {"event_type", COMMAND_R},
+                   {"type", ANTHROPIC},   {"generation_id", COMMAND_R}, {"output", NOVA}};
     for (size_t i = 0; i < MB_COUNT(MEMBERS); i++)
         if (mb_json_get(root, MEMBERS[i].member)) return MEMBERS[i].maker;
     for (uint32_t i = 0; i < root->count; i++)
         if (begins(&root->children[i], "message") || begins(&root->children[i], "contentBlock")) return NOVA;
-    return UNKNOWN;
+    return shape_of(root) ? PLAIN : UNKNOWN;
 }
 
-// ---- Titan and Cohere's first Command ------------------------------------------------------------------------------
+static const mb_adapter *wire_of(maker whose) {
+    return whose == ANTHROPIC   ? &mb_adapter_anthropic
+           : whose == COMMAND_R ? &mb_adapter_cohere_v1
+           : whose == OPENAI    ? &mb_adapter_openai
+                                : NULL;
+}
+
+// ---- one text after the other --------------------------------------------------------------------------------------
 
 static mb_finish finish_of(const char *word) {
     static const struct {
@@ -49,18 +76,19 @@ static mb_finish finish_of(const char *word) {
     } WORDS[] = {
         {"FINISH", MB_FINISH_STOP},
         {"FINISHED", MB_FINISH_STOP},
+        {"COMPLETE", MB_FINISH_STOP},
         {"STOP_CRITERIA_MET", MB_FINISH_STOP},
+        {"STOP_SEQUENCE", MB_FINISH_STOP},
+        {"STOP", MB_FINISH_STOP},
+        {"ENDOFTEXT", MB_FINISH_STOP},
         {"LENGTH", MB_FINISH_LENGTH},
+        {"MAX_TOKENS", MB_FINISH_LENGTH},
         {"CONTENT_FILTERED", MB_FINISH_CONTENT_FILTER},
+        {"ERROR_TOXIC", MB_FINISH_CONTENT_FILTER},
     };
     for (size_t i = 0; i < MB_COUNT(WORDS); i++)
-        if (strcmp(WORDS[i].word, word) == 0) return WORDS[i].finish;
-    return mb_cohere_finish(word);
-}
-
-static void take_finish(mb_turn *turn, const mb_json *reason) {
-    const char *word = mb_json_str(reason);
-    if (word && *word) mb_turn_finish(turn, finish_of(word), word);
+        if (strcasecmp(WORDS[i].word, word) == 0) return WORDS[i].finish;
+    return MB_FINISH_NONE;
 }
 
 static void take_number(int64_t *to, const mb_json *v) {
@@ -68,36 +96,31 @@ static void take_number(int64_t *to, const mb_json *v) {
     if (n >= 0) *to = n;
 }
 
-// One result of Titan's (a body has a list of them, of which the first counts), or one of its events.
-static int take_titan(mb_turn *turn, const mb_json *v) {
-    const mb_json *text = mb_json_get(v, "outputText");
-    int status = mb_json_is(text, MB_JSON_STRING) ? mb_turn_text(turn, text->str, text->len) : 0;
-    take_number(&turn->usage.output, mb_json_get(v, "tokenCount"));
-    take_number(&turn->usage.output, mb_json_get(v, "totalOutputTextTokenCount"));
-    take_number(&turn->usage.input, mb_json_get(v, "inputTextTokenCount"));
-    take_finish(turn, mb_json_get(v, "completionReason"));
-    return status;
-}
-
-static int take_command(mb_turn *turn, const mb_json *v) {
-    const mb_json *text = mb_json_get(v, "text");
-    int status = mb_json_is(text, MB_JSON_STRING) ? mb_turn_text(turn, text->str, text->len) : 0;
-    take_finish(turn, mb_json_get(v, "finish_reason"));
-    return status;
-}
-
-static void take_metrics(mb_turn *turn, const mb_json *root) {
+static void take_usage(mb_turn *turn, const mb_json *root, const mb_json *v) {
     const mb_json *metrics = mb_json_get(root, "amazon-bedrock-invocationMetrics");
+    take_number(&turn->usage.output, mb_json_get(v, "tokenCount"));
+    take_number(&turn->usage.output, mb_json_get(root, "totalOutputTextTokenCount"));
+    take_number(&turn->usage.output, mb_json_get(root, "generation_token_count"));
+    take_number(&turn->usage.input, mb_json_get(root, "inputTextTokenCount"));
+    take_number(&turn->usage.input, mb_json_get(root, "prompt_token_count"));
     if (turn->usage.input < 0) take_number(&turn->usage.input, mb_json_get(metrics, "inputTokenCount"));
     if (turn->usage.output < 0) take_number(&turn->usage.output, mb_json_get(metrics, "outputTokenCount"));
 }
 
-static void look_for_guardrail(mb_decode *d, const mb_json *root) {
-    if (mb_json_str_is(mb_json_get(root, "amazon-bedrock-guardrailAction"), "INTERVENED"))
-        mb_turn_warn(d->turn, "%s: a guardrail changed the answer", d->ask->provider);
+static int take_plain(mb_decode *d, const mb_json *root, const shape *as) {
+    const mb_json *v = as->list ? mb_json_at(mb_json_get(root, as->list), 0) : root;
+    if (!mb_json_is(v, MB_JSON_OBJECT)) return MEMBRANE_ERESPONSE;
+    const mb_json *text = mb_json_path(v, as->text);
+    const char *reason = mb_json_str(mb_json_path(v, as->reason));
+    int status = mb_json_is(text, MB_JSON_STRING) ? mb_turn_text(d->turn, text->str, text->len) : 0;
+    take_usage(d->turn, root, v);
+    if (reason && *reason) mb_turn_finish(d->turn, finish_of(reason), reason);
+    return status;
 }
 
-static int finish_plain(mb_decode *d) {
+static int finish_plain(mb_decode *d, const mb_json *root) {
+    if (mb_json_str_is(mb_json_get(root, "amazon-bedrock-guardrailAction"), "INTERVENED"))
+        mb_turn_warn(d->turn, "%s: a guardrail changed the answer", d->ask->provider);
     d->turn->has_end = true;
     return mb_turn_end(d->turn);
 }
@@ -147,13 +170,13 @@ static int unpack(mb_decode *d, const mb_frame *f, mb_buf *out) {
     return out->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
 }
 
-static int on_plain(mb_decode *d, const mb_json *root, bool is_titan) {
-    mb_turn *turn = d->turn;
-    int status = is_titan ? take_titan(turn, root) : take_command(turn, root);
-    take_metrics(turn, root);
-    if (status != 0 || !turn->has_finish) return status;
-    look_for_guardrail(d, root);
-    status = finish_plain(d);
+// An event that does not show its shape has that of the first one.
+static int on_plain(mb_decode *d, const mb_json *root) {
+    const shape *as = shape_of(root) ? shape_of(root) : &SHAPES[d->state[2] - PLAIN];
+    int status = take_plain(d, root, as);
+    if (status == MEMBRANE_ERESPONSE) return 0; // a list without a result
+    if (status != 0 || !d->turn->has_finish) return status;
+    status = finish_plain(d, root);
     return status ? status : 1;
 }
 
@@ -168,21 +191,19 @@ static int on_nova(mb_decode *d, const mb_json *root) {
 
 static int on_chunk(mb_decode *d, const mb_frame *f) {
     const mb_json *root;
-    if (d->state[1] == ANTHROPIC) return mb_adapter_anthropic.frame(d, f);
-    if (d->state[1] == COMMAND_R) return mb_adapter_cohere_v1.frame(d, f);
+    const mb_adapter *wire = wire_of((maker)d->state[2]);
+    if (wire) return wire->frame(d, f);
     int status = mb_json_parser_parse(d->parser, f->data, f->len, true, &root);
     if (status != 0) return status;
     if (root->type != MB_JSON_OBJECT) return MEMBRANE_EMALFORMED;
-    if (d->state[1] == UNKNOWN) d->state[1] = maker_of(root);
-    switch ((maker)d->state[1]) {
-    case ANTHROPIC: return mb_adapter_anthropic.frame(d, f);
-    case COMMAND_R: return mb_adapter_cohere_v1.frame(d, f);
-    case NOVA: return on_nova(d, root);
-    case TITAN:
-    case COMMAND: return on_plain(d, root, d->state[1] == TITAN);
-    case UNKNOWN: break;
+    if (d->state[2] == UNKNOWN) {
+        d->state[2] = maker_of(root);
+        if (d->state[2] == PLAIN) d->state[2] += shape_of(root) - SHAPES;
     }
-    return 0; // nothing that we know: what follows may tell
+    wire = wire_of((maker)d->state[2]);
+    if (wire) return wire->frame(d, f);
+    if (d->state[2] == NOVA) return on_nova(d, root);
+    return d->state[2] >= PLAIN ? on_plain(d, root) : 0; // nothing that we know: what follows may tell
 }
 
 static int frame(mb_decode *d, const mb_frame *f) {
@@ -197,39 +218,14 @@ static int frame(mb_decode *d, const mb_frame *f) {
 }
 
 static int end(mb_decode *d) {
+    const mb_adapter *wire = wire_of((maker)d->state[2]);
     if (d->turn->error) return membrane_error_code(d->turn->error);
-    switch ((maker)d->state[1]) {
-    case ANTHROPIC: return mb_adapter_anthropic.end(d);
-    case COMMAND_R: return mb_adapter_cohere_v1.end(d);
-    case NOVA: return mb_converse_end(d);
-    default: return d->turn->has_end ? 0 : MEMBRANE_ETRUNCATED;
-    }
+    if (wire) return wire->end(d);
+    if (d->state[2] == NOVA) return mb_converse_end(d);
+    return d->turn->has_end ? 0 : MEMBRANE_ETRUNCATED;
 }
 
 // ---- whole bodies --------------------------------------------------------------------------------------------------
-
-static int titan_body(mb_decode *d, const mb_json *root) {
-    const mb_json *result = mb_json_at(mb_json_get(root, "results"), 0);
-    if (!mb_json_is(result, MB_JSON_OBJECT)) return MEMBRANE_ERESPONSE;
-    take_number(&d->turn->usage.input, mb_json_get(root, "inputTextTokenCount"));
-    int status = take_titan(d->turn, result);
-    look_for_guardrail(d, root);
-    return status ? status : finish_plain(d);
-}
-
-static int command_body(mb_decode *d, const mb_json *root) {
-    const mb_json *first = mb_json_at(mb_json_get(root, "generations"), 0), *id = mb_json_get(root, "id");
-    mb_turn *turn = d->turn;
-    if (!mb_json_is(first, MB_JSON_OBJECT)) return MEMBRANE_ERESPONSE;
-    int status = take_command(turn, first);
-    if (status == 0 && mb_json_is(id, MB_JSON_STRING)) {
-        turn->response_id = mb_arena_strndup(&turn->arena, id->str, id->len);
-        if (!turn->response_id) return MEMBRANE_ENOMEM;
-    }
-    take_metrics(turn, root);
-    look_for_guardrail(d, root);
-    return status ? status : finish_plain(d);
-}
 
 static int vectors(mb_decode *d, const mb_json *list) {
     int status = list->count ? 0 : MEMBRANE_ERESPONSE;
@@ -252,15 +248,18 @@ static int embed_body(mb_decode *d, const mb_json *root) {
 }
 
 static int chat_body(mb_decode *d, const mb_json *root, const char *text, size_t len) {
-    switch (maker_of(root)) {
-    case ANTHROPIC: return mb_adapter_anthropic.body(d, text, len);
-    case COMMAND_R: return mb_adapter_cohere_v1.body(d, text, len);
-    case NOVA: return mb_converse_body(d, root);
-    case TITAN: return titan_body(d, root);
-    case COMMAND: return command_body(d, root);
-    case UNKNOWN: break;
+    const mb_json *id = mb_json_get(root, "id");
+    mb_turn *turn = d->turn;
+    maker whose = maker_of(root);
+    if (wire_of(whose)) return wire_of(whose)->body(d, text, len);
+    if (whose == NOVA) return mb_converse_body(d, root);
+    if (mb_json_is(id, MB_JSON_STRING) && id->len) {
+        turn->response_id = mb_arena_strndup(&turn->arena, id->str, id->len);
+        if (!turn->response_id) return MEMBRANE_ENOMEM;
     }
-    return MEMBRANE_ERESPONSE;
+    if (whose != PLAIN) return MEMBRANE_ERESPONSE;
+    int status = take_plain(d, root, shape_of(root));
+    return status ? status : finish_plain(d, root);
 }
 
 static int body(mb_decode *d, const char *text, size_t len) {

@@ -10,6 +10,7 @@
 #include "route/anthropic.h"
 #include "route/cohere.h"
 #include "route/converse.h"
+#include "route/openai.h"
 
 enum { NOT_SAID = MB_COUNT(((mb_quirks *)0)->unsupported) };
 
@@ -46,17 +47,26 @@ static int unknown_body(const mb_ask *ask, membrane_error **err, const char *wha
 // ---- one prompt ----------------------------------------------------------------------------------------------------
 
 typedef struct plain_model {
-    const char *prompt, *user, *assistant; // the prompt's member; how speakers are called in it
+    const char *name;                      // a part of the model's
+    const char *prompt, *user, *assistant; // the prompt's member; how speakers are called in it, NULL: no chat
     const char *config;                    // the table of parameters, NULL: at the top
-    const char *max_tokens, *top_p, *stop; // likewise
+    const char *max_tokens, *top_p, *stop; // likewise; stop NULL: it has none
+    bool says_stream;                      // in the body too
+    bool needs_max_tokens;
 } plain_model;
 
-static const plain_model TITAN = {"inputText",     "User: ", "Bot: ",        "textGenerationConfig",
-                                  "maxTokenCount", "topP",   "stopSequences"};
-static const plain_model COMMAND = {"prompt", "User: ", "Chatbot: ", NULL, "max_tokens", "p", "stop_sequences"};
+static const plain_model PLAIN[] = {
+    {"amazon.titan-text", "inputText", "User: ", "Bot: ", "textGenerationConfig", "maxTokenCount", "topP",
+     "stopSequences", false, false},
+    {"cohere.command", "prompt", "User: ", "Chatbot: ", NULL, "max_tokens", "p", "stop_sequences", true, false},
+    {"anthropic.", "prompt", NULL, NULL, NULL, "max_tokens_to_sample", "top_p", "stop_sequences", false, true},
+    {"meta.llama", "prompt", NULL, NULL, NULL, "max_gen_len", "top_p", NULL, false, false},
+    {"mistral.", "prompt", NULL, NULL, NULL, "max_tokens", "top_p", "stop", false, false},
+    {"ai21.j2", "prompt", NULL, NULL, NULL, "maxTokens", "topP", "stopSequences", false, false},
+};
 
-static const char *const PLAIN_UNSUPPORTED[] = {
-    "tools", "tool_choice", "response_format", "thinking", "seed", "parallel_tool_calls", NULL};
+static const char *const PLAIN_UNSUPPORTED[] = {"stop",     "tools", "tool_choice",         "response_format",
+                                                "thinking", "seed",  "parallel_tool_calls", NULL};
 
 static bool is_system(const mb_json *message) {
     const mb_json *role = mb_json_get(message, "role");
@@ -101,7 +111,9 @@ static void put_parameters(mb_jw *w, const mb_ask *ask, const plain_model *model
     const struct {
         const char *ours, *theirs;
     } names[] = {{"max_tokens", model->max_tokens}, {"temperature", "temperature"}, {"top_p", model->top_p}};
-    const mb_json *stop = mb_write_get(ask, "stop");
+    const mb_json *stop = model->stop ? mb_write_get(ask, "stop") : NULL;
+    bool has_max = mb_write_get(ask, "max_tokens") || mb_json_get(extra, model->max_tokens);
+    if (model->needs_max_tokens && !has_max) mb_jw_kint(w, model->max_tokens, ask->quirks->default_max_tokens);
     for (size_t i = 0; i < MB_COUNT(names); i++) {
         const mb_json *v = mb_write_get(ask, names[i].ours);
         if (!v || mb_json_get(extra, names[i].theirs)) continue;
@@ -131,7 +143,7 @@ static int put_plain(const mb_ask *ask, const plain_model *model, mb_jw *w, memb
     mb_buf_free(&text);
     if (!model->config) {
         put_parameters(w, ask, model, extra);
-        if (ask->stream) mb_jw_kbool(w, "stream", true);
+        if (ask->stream && model->says_stream) mb_jw_kbool(w, "stream", true);
     } else if (!mb_converse_begin_table(w, ask, model->config, &extra)) {
         put_parameters(w, ask, model, extra);
         mb_converse_end_table(w, extra);
@@ -142,7 +154,7 @@ static int put_plain(const mb_ask *ask, const plain_model *model, mb_jw *w, memb
 
 static int write_plain(const mb_ask *ask, const plain_model *model, mb_wire *wire, membrane_error **err) {
     maker_ask m;
-    begin_maker(&m, ask, PLAIN_UNSUPPORTED);
+    begin_maker(&m, ask, model->stop ? PLAIN_UNSUPPORTED + 1 : PLAIN_UNSUPPORTED); // stop is its first
     int status = target(ask, wire, err);
     if (status == 0) status = mb_write_check(&m.ask, err);
     if (status != 0) return status;
@@ -188,16 +200,38 @@ static int write_nova(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
     return status;
 }
 
+// Most of the others take chat completions as OpenAI began them.
+static int write_openai(const mb_ask *ask, mb_wire *wire, mb_model_family family, membrane_error **err) {
+    maker_ask m;
+    begin_maker(&m, ask, (const char *const[]){NULL});
+    m.ask.stream = false;
+    m.ask.model = NULL;
+    m.quirks.max_tokens_key = family == MB_MODEL_OPENAI ? "max_completion_tokens" : "max_tokens";
+    m.quirks.thinking_key = family == MB_MODEL_OPENAI ? "reasoning_effort" : NULL;
+    int status = mb_openai_write(&m.ask, wire, err);
+    return status ? status : target(ask, wire, err);
+}
+
 static bool model_has(const mb_ask *ask, const char *word) { return ask->model && strstr(ask->model, word); }
+
+// A name that says nothing is that of an imported model, or of a profile: prompts are the one thing most would take.
+static const plain_model *plain_model_of(const mb_ask *ask, mb_model_family family) {
+    static const plain_model UNKNOWN = {"", "prompt", NULL, NULL, NULL, "max_tokens", "top_p", "stop", false, false};
+    for (size_t i = 0; i < MB_COUNT(PLAIN); i++)
+        if (model_has(ask, PLAIN[i].name)) return &PLAIN[i];
+    return family == MB_MODEL_OTHER ? &UNKNOWN : NULL;
+}
 
 static int write_generation(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
     mb_model_family family = mb_model_family_of(ask->model);
+    const plain_model *plain = plain_model_of(ask, family);
     bool is_chat = ask->kind == MB_ASK_CHAT;
-    if (family == MB_MODEL_TITAN) return write_plain(ask, &TITAN, wire, err);
-    if (family == MB_MODEL_COHERE && is_chat && model_has(ask, "command-r")) return write_command_r(ask, wire, err);
-    if (family == MB_MODEL_COHERE && model_has(ask, "command")) return write_plain(ask, &COMMAND, wire, err);
-    if (family == MB_MODEL_CLAUDE && is_chat) return write_claude(ask, wire, err);
-    if (family == MB_MODEL_NOVA && is_chat) return write_nova(ask, wire, err);
+    if (is_chat && family == MB_MODEL_CLAUDE) return write_claude(ask, wire, err);
+    if (is_chat && family == MB_MODEL_NOVA) return write_nova(ask, wire, err);
+    if (is_chat && family == MB_MODEL_COHERE && model_has(ask, "command-r")) return write_command_r(ask, wire, err);
+    if (plain && (!is_chat || plain->user)) return write_plain(ask, plain, wire, err);
+    bool is_openai = family == MB_MODEL_OPENAI || (family == MB_MODEL_WITHOUT && (!plain || model_has(ask, "mistral")));
+    if (is_chat && is_openai && !model_has(ask, "amazon.")) return write_openai(ask, wire, family, err);
     return unknown_body(ask, err, is_chat ? "chat" : "completions");
 }
 

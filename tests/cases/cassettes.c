@@ -123,7 +123,9 @@ static bool load(const char *path, cassette *c, mb_arena *arena) {
 
 // InvokeModel has one path for everything.
 static mb_ask_kind invoked_kind(const cassette *c) {
+    const mb_json *body = mb_json_path(c->root, "request.body");
     if (mb_json_is(mb_json_get(c->expect, "embeddings"), MB_JSON_OBJECT)) return MB_ASK_EMBED;
+    if (mb_json_is(mb_json_get(body, "prompt"), MB_JSON_STRING)) return MB_ASK_COMPLETION;
     return mb_json_is(mb_json_get(c->expect, "ranking"), MB_JSON_ARRAY) ? MB_ASK_RERANK : MB_ASK_CHAT;
 }
 

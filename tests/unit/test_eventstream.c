@@ -195,6 +195,7 @@ START_TEST(lengths_have_their_limits) {
         put4(&bytes, LENGTHS[i][1]);
         put4(&bytes, slow_crc(bytes.data, 8));
         ck_assert_int_eq(mb_eventstream_length(bytes.data, 1000, &len), MEMBRANE_EMALFORMED);
+        check_stream(&bytes, 1000, MEMBRANE_EMALFORMED, ""); // as soon as the prelude is there
     }
     mb_buf_free(&bytes);
 }

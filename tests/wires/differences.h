@@ -69,6 +69,7 @@ static const allowed_difference ALLOWED[] = {
     {MERGED, "converse", "*", "messages", "most models behind it insist on turns"},
     // bedrock-invoke
     {ADDED, "invoke", "*", "schemaVersion", "Nova's body says which one it is"},
+    {LOST | ADDED, "invoke", "*", "max*_tokens", "by the name that the model's maker gives it"},
     // ollama
     {ADDED, "ollama.*", "*", "truncate", "a prompt that does not fit is refused, never cut without a word"},
     {ADDED, "ollama.generate", "*", "raw", "a completion has no chat template, unless told otherwise"},

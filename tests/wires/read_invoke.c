@@ -38,15 +38,31 @@ static bool read_titan(const read_ask *ask, mb_jw *out) {
     return true;
 }
 
-static bool read_command(const read_ask *ask, mb_jw *out) {
-    static const char *const KNOWN[] = {"prompt", "max_tokens", "temperature", "p", "stop_sequences", NULL};
+// A prompt as it is; each maker has other names for the rest.
+static bool read_completion(const read_ask *ask, mb_jw *out) {
+    static const char *const NAMES[][2] = {{"max_tokens", "max_tokens"},
+                                           {"max_tokens_to_sample", "max_tokens"},
+                                           {"max_gen_len", "max_tokens"},
+                                           {"maxTokens", "max_tokens"},
+                                           {"temperature", "temperature"},
+                                           {"p", "top_p"},
+                                           {"top_p", "top_p"},
+                                           {"topP", "top_p"},
+                                           {"stop_sequences", "stop"},
+                                           {"stopSequences", "stop"},
+                                           {"stop", "stop"}};
+    const char *known[16] = {"prompt"};
+    size_t n = 1;
     bedrock_extra extra = bedrock_extra_begin();
-    put_user_message(out, mb_json_get(ask->body, "prompt"));
-    read_copy(out, ask->body, "max_tokens", "max_tokens");
-    read_copy(out, ask->body, "temperature", "temperature");
-    read_copy(out, ask->body, "p", "top_p");
-    read_copy(out, ask->body, "stop_sequences", "stop");
-    put_others(&extra, ask->body, KNOWN);
+    bedrock_path(ask, "/invoke-with-response-stream");
+    read_copy(out, ask->body, "prompt", "prompt");
+    for (size_t i = 0; i < MB_COUNT(NAMES); i++) {
+        const mb_json *v = mb_json_get(ask->body, NAMES[i][0]);
+        if (!v || (v->type == MB_JSON_ARRAY && v->count == 0)) continue;
+        read_copy(out, ask->body, NAMES[i][0], NAMES[i][1]);
+        known[n++] = NAMES[i][0];
+    }
+    put_others(&extra, ask->body, known);
     bedrock_extra_end(&extra, out);
     return true;
 }
@@ -59,16 +75,30 @@ static bool read_nova(const read_ask *ask, mb_jw *out) {
     return good;
 }
 
+// Another wire's request, but for what the path says.
+static bool read_by(const char *wire, const char *api, const read_ask *ask, mb_jw *out) {
+    const wire_reader *reader = wire_reader_find(wire, api);
+    return reader && reader->read(ask, out);
+}
+
+static bool is_openai(const mb_json *body) { // Nova's content is always a list, of parts without a type
+    const mb_json *content = mb_json_path(body, "messages.0.content");
+    return mb_json_is(content, MB_JSON_STRING) || mb_json_get(mb_json_at(content, 0), "type");
+}
+
 static bool read_chat(const read_ask *ask, mb_jw *out) {
     const mb_json *body = ask->body;
-    bool good = false;
+    bool good;
     if (mb_json_get(body, "anthropic_version"))
-        good = wire_reader_find("anthropic", "messages")->read(ask, out);
+        good = read_by("anthropic", "messages", ask, out);
+    else if (mb_json_get(body, "inputText"))
+        good = read_titan(ask, out);
+    else if (mb_json_get(body, "message"))
+        good = read_by("cohere-v1", "cohere.v1.chat", ask, out);
+    else
+        good = is_openai(body) ? read_by("openai", "chat.completions", ask, out) : read_nova(ask, out);
     bedrock_path(ask, "/invoke-with-response-stream");
-    if (good) return true;
-    if (mb_json_get(body, "inputText")) return read_titan(ask, out);
-    if (mb_json_get(body, "prompt")) return read_command(ask, out);
-    return read_nova(ask, out);
+    return good;
 }
 
 static bool read_embed(const read_ask *ask, mb_jw *out) {
@@ -86,6 +116,7 @@ static bool read_embed(const read_ask *ask, mb_jw *out) {
 
 const wire_reader READERS_BEDROCK_INVOKE[] = {
     {"invoke", read_chat, MB_ASK_CHAT},
+    {"invoke", read_completion, MB_ASK_COMPLETION},
     {"invoke", read_embed, MB_ASK_EMBED},
     {0},
 };
