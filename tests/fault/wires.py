@@ -161,7 +161,7 @@ class Ollama(Wire):
 
 class Anthropic(Wire):
     name = "anthropic"
-    ping = b": ping\n\n"
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     call_reason = "tool_use"
     cut_reason = "max_tokens"
     REASONS = {"stop": "end_turn"}
