@@ -462,6 +462,7 @@ static int add_thinking(mb_decode *d, const char *text, size_t len) {
 static int on_input_delta(mb_decode *d, int64_t index, const mb_json *json) {
     open_block *b = &message_of(d)->now;
     if (!mb_json_is(json, MB_JSON_STRING)) return 0;
+    if (b->index == index && b->type == RAW && !b->body.len && !b->seal.len) b->type = RAW_CALL; // under a newer name
     if (b->index == index && b->type == RAW_CALL) return grow(d, &b->body, json->str, json->len);
     if (b->index == index && b->type != CALL) return 0;
     for (size_t i = d->turn->call_count; i-- > 0;) // of a call that was opened, the last one or an earlier one

@@ -213,17 +213,25 @@ static void put_members(mb_jw *w, const char *role, const mb_json *part) {
     if (mb_blocks_is_mark(mb_json_get(part, "cache"))) mb_blocks_put_mark(w, mb_json_get(part, "cache"));
 }
 
-// Whether the part says something to this wire: thinking goes back by the echo only, and empty text is refused.
-static bool is_sayable(const mb_json *part) {
+bool mb_blocks_is_white(const char *text, size_t len) {
+    size_t n = 0;
+    while (n < len && memchr(" \t\r\n", text[n], 4)) n++;
+    return n == len;
+}
+
+// Whether the part says something to this wire: thinking goes back by the echo only, and empty text is refused. What a
+// user says is left as it is.
+static bool is_sayable(const char *role, const mb_json *part) {
     const mb_json *text = mb_json_get(part, "text");
-    return !type_is(part, "thinking") && !(type_is(part, "text") && text->len == 0);
+    if (!type_is(part, "text")) return !type_is(part, "thinking");
+    return strcmp(role, "user") == 0 ? text->len > 0 : !mb_blocks_is_white(text->str, text->len);
 }
 
 static int check_part(const mb_blocks *b, const char *role, const mb_json *part, bool *ret_skip) {
     problem p = problem_of(role, part);
     int status = p.field ? mb_write_unsupported(b->ask, b->err, p.field, p.why) : 0;
     bool only_detail = p.field && strcmp(p.field, "content.image_url.detail") == 0;
-    *ret_skip = !is_sayable(part) || (p.field && !only_detail);
+    *ret_skip = !is_sayable(role, part) || (p.field && !only_detail);
     return status;
 }
 
@@ -239,9 +247,10 @@ int mb_blocks_part(mb_blocks *b, const char *role, const mb_json *part) {
 }
 
 int mb_blocks_content(mb_blocks *b, const char *role, const mb_json *content) {
-    bool is_assistant = strcmp(role, "assistant") == 0;
+    bool is_user = strcmp(role, "user") == 0;
     int status = 0;
-    if (mb_json_is(content, MB_JSON_STRING) && (content->len || !is_assistant)) mb_blocks_say(b, role, content);
+    if (mb_json_is(content, MB_JSON_STRING) && (is_user || !mb_blocks_is_white(content->str, content->len)))
+        mb_blocks_say(b, role, content);
     for (uint32_t i = 0; mb_json_is(content, MB_JSON_ARRAY) && i < content->count && status == 0; i++)
         status = mb_blocks_part(b, role, &content->children[i]);
     return status;

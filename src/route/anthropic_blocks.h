@@ -35,6 +35,8 @@ void mb_blocks_say(mb_blocks *b, const char *role, const mb_json *text); // a st
 void mb_blocks_end_message(mb_blocks *b, const mb_json *cache);          // cache: marks its last block; may be NULL
 void mb_blocks_members(mb_jw *w, const mb_json *object, const char *const *except);
 
+// Nothing but white space, which is refused as text, though models say it themselves now and then.
+bool mb_blocks_is_white(const char *text, size_t len);
 // Parts of the canonical content. 0, or MEMBRANE_EUNSUPPORTED for what cannot be said in that role.
 int mb_blocks_part(mb_blocks *b, const char *role, const mb_json *part);
 int mb_blocks_content(mb_blocks *b, const char *role, const mb_json *content);

@@ -44,7 +44,7 @@ static int put_echo(void *user, const mb_echo_block *e) {
         mb_blocks_members(w, e->raw, NULL);
         o->b.can_mark = !mb_json_str_is(type, "thinking") && !mb_json_str_is(type, "redacted_thinking") &&
                         !mb_json_get(e->raw, "cache_control");
-    } else if (e->len) {
+    } else if (!mb_blocks_is_white(e->text, e->len)) {
         mb_blocks_begin(&o->b, "assistant", "text");
         mb_jw_key(w, "text");
         mb_jw_strn(w, e->text, e->len);
@@ -90,8 +90,7 @@ static int put_system(writer *o) {
     int status = 0;
     for (uint32_t i = 0; messages && i < messages->count && status == 0; i++) {
         const mb_json *content = mb_json_get(&messages->children[i], "content");
-        bool is_empty = mb_json_is(content, MB_JSON_STRING) && content->len == 0;
-        if (is_system(&messages->children[i]) && !is_empty) status = mb_blocks_content(&o->b, "system", content);
+        if (is_system(&messages->children[i])) status = mb_blocks_content(&o->b, "system", content);
     }
     mb_blocks_end_message(&o->b, o->cache);
     return status;

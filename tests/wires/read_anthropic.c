@@ -38,6 +38,10 @@ static void put_others(mb_jw *w, const char *name, const mb_json *object, const 
     if (open) mb_jw_end_object(w);
 }
 
+// Text with something in it: the writer leaves the rest out.
+static bool is_said(const char *text) { return text && text[strspn(text, " \t\r\n")]; }
+static bool is_text(const mb_json *block) { return is(block, "text") && is_said(mb_json_get_str(block, "text")); }
+
 // ---- parts ---------------------------------------------------------------------------------------------------------
 
 static bool is_mark(const mb_json *mark) {
@@ -98,9 +102,7 @@ static bool is_known_source(const mb_json *source, const char *media) {
 static bool is_known_part(const mb_json *part) {
     const mb_json *source = mb_json_get(part, "source");
     if (!is_mark(mb_json_get(part, "cache_control"))) return false;
-    if (is(part, "text"))
-        return HAS_ONLY(part, "type", "text", "cache_control") && mb_json_get_str(part, "text") &&
-               *mb_json_get_str(part, "text");
+    if (is(part, "text")) return HAS_ONLY(part, "type", "text", "cache_control") && is_text(part);
     if (is(part, "image"))
         return HAS_ONLY(part, "type", "source", "cache_control") && is_known_source(source, "image/") &&
                !is(source, "text");
@@ -194,13 +196,11 @@ static void put_call(mb_jw *w, const mb_json *block) {
     mb_buf_free(&text);
 }
 
-static bool is_text(const mb_json *block) { return is(block, "text") && mb_json_get_str(block, "text"); }
-
 // One block of an assistant's message as route/echo.h keeps it.
 static void put_echo(mb_jw *w, const mb_json *block) {
     static const char *const TEXT[] = {"type", "text", NULL}, *const CALL[] = {"type", "id", "name", "input", NULL};
     mb_jw_object(w);
-    if (is_text(block) && mb_json_get(block, "text")->len) {
+    if (is_text(block)) {
         mb_jw_kint(w, "text", (int64_t)mb_json_get(block, "text")->len);
         put_others(w, "with", block, TEXT);
     } else if (is(block, "tool_use")) {
@@ -271,7 +271,8 @@ static void put_assistant(mb_jw *w, const read_ask *ask, const mb_json *content)
 // Text in one of its two forms; an empty prompt, or none, is nothing.
 static bool has_system(const mb_json *body) {
     const mb_json *system = mb_json_get(body, "system");
-    return mb_json_is(system, MB_JSON_STRING) ? system->len > 0 : mb_json_is(system, MB_JSON_ARRAY) && system->count;
+    return mb_json_is(system, MB_JSON_STRING) ? is_said(system->str)
+                                              : mb_json_is(system, MB_JSON_ARRAY) && system->count;
 }
 
 // ---- what the canonical form cannot say ----------------------------------------------------------------------------
@@ -318,7 +319,7 @@ static bool take_message(history *h, const mb_json *message) {
     bool is_user = mb_json_str_is(mb_json_get(message, "role"), "user"), others = false;
     if (!is_user && !mb_json_str_is(mb_json_get(message, "role"), "assistant")) return false;
     if (!HAS_ONLY(message, "role", "content") || (!is_user && h->open)) return false;
-    if (mb_json_is(content, MB_JSON_STRING)) return is_user ? h->open == 0 : content->len > 0;
+    if (mb_json_is(content, MB_JSON_STRING)) return is_user ? h->open == 0 : is_said(content->str);
     if (!mb_json_is(content, MB_JSON_ARRAY) || content->count == 0) return false;
     for (uint32_t i = 0; i < content->count; i++) {
         const mb_json *block = &content->children[i];
