@@ -20,6 +20,7 @@
 #define MB_LIMIT_FILE         (16 * MB_MIB)  // an attached file
 #define MB_LIMIT_NAME         256            // names of providers, models and sessions
 #define MB_LIMIT_TOOL_CALLS   256            // calls in one answer
+#define MB_LIMIT_CALL_ID      (64 * MB_KIB)  // of a tool call: gateways keep a whole signature in it
 #define MB_LIMIT_QUEUE_EVENTS 256            // events that wait for the caller before the transfer is paused
 #define MB_LIMIT_QUEUE_BYTES  (1 * MB_MIB)   // their bytes
 #define MB_LIMIT_CALLS        100000         // calls in flight on one handle

@@ -161,6 +161,12 @@ static int check_name(const place *at, const mb_json *v, membrane_error **err) {
     return strlen(v->str) == v->len ? 0 : wrong(at, err, "holds a NUL");
 }
 
+static int check_call_id(const place *at, const mb_json *v, membrane_error **err) {
+    if (v->len == 0) return wrong(at, err, "must not be empty");
+    if (v->len > MB_LIMIT_CALL_ID) return wrong(at, err, "is longer than %d bytes", (int)MB_LIMIT_CALL_ID);
+    return strlen(v->str) == v->len ? 0 : wrong(at, err, "holds a NUL");
+}
+
 static int check_positive(const place *at, const mb_json *v, membrane_error **err) {
     return mb_json_int(v, 0) > 0 ? 0 : wrong(at, err, "must be 1 or more");
 }
@@ -375,7 +381,7 @@ static int check_call_function(const place *at, const mb_json *v, membrane_error
 }
 
 static int check_call(const place *at, const mb_json *v, membrane_error **err) {
-    static const rule RULES[] = {{"id", T_STR, ANY, check_name},
+    static const rule RULES[] = {{"id", T_STR, ANY, check_call_id},
                                  {"type", T_STR, ANY, check_type_function},
                                  {"function", T_OBJECT, ANY, check_call_function}};
     int status = CHECK_OBJECT(at, v, RULES, err);
@@ -403,10 +409,12 @@ static bool has_calls(const mb_json *message) {
 }
 
 static int check_message(const place *at, const mb_json *v, membrane_error **err) {
-    static const rule RULES[] = {
-        {"role", T_STR, ANY, check_role},         {"content", T_STR | T_ARRAY | T_NULL, ANY, check_content},
-        {"name", T_STR, ANY, check_name},         {"tool_calls", T_ARRAY, ANY, check_calls},
-        {"tool_call_id", T_STR, ANY, check_name}, {"provider_data", T_OBJECT, ANY, check_provider_data}};
+    static const rule RULES[] = {{"role", T_STR, ANY, check_role},
+                                 {"content", T_STR | T_ARRAY | T_NULL, ANY, check_content},
+                                 {"name", T_STR, ANY, check_name},
+                                 {"tool_calls", T_ARRAY, ANY, check_calls},
+                                 {"tool_call_id", T_STR, ANY, check_call_id},
+                                 {"provider_data", T_OBJECT, ANY, check_provider_data}};
     int status = CHECK_OBJECT(at, v, RULES, err);
     if (status == 0) status = need(at, v, "role", err);
     if (status != 0) return status;
