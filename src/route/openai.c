@@ -106,7 +106,9 @@ static mb_finish finish_of(const char *word) {
         {"model_length", MB_FINISH_LENGTH},
         {"tool_use", MB_FINISH_TOOL_CALLS},
         {"tool_call", MB_FINISH_TOOL_CALLS},
+        {"model_context_window_exceeded", MB_FINISH_LENGTH}, // Z.ai, which has sensitive, too
         {"safety", MB_FINISH_CONTENT_FILTER},
+        {"sensitive", MB_FINISH_CONTENT_FILTER},
         {"refusal", MB_FINISH_CONTENT_FILTER},
         {"error", MB_FINISH_ERROR},
     };
@@ -343,6 +345,7 @@ static int take_error(mb_decode *d, const mb_json *root) {
 static bool is_said(const mb_json *v) {
     if (!v || v->type == MB_JSON_NULL) return false;
     if (v->type == MB_JSON_BOOL) return v->boolean;
+    if (mb_json_is_number(v)) return mb_json_double(v, 1) != 0;
     return v->type == MB_JSON_STRING ? v->len > 0 : v->type < MB_JSON_ARRAY || v->count > 0;
 }
 

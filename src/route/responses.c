@@ -155,6 +155,7 @@ static const mb_json *part_text(const mb_json *part, bool *ret_refusal) {
 static bool is_said(const mb_json *v) {
     if (!v || v->type == MB_JSON_NULL) return false;
     if (v->type == MB_JSON_BOOL) return v->boolean;
+    if (mb_json_is_number(v)) return mb_json_double(v, 1) != 0;
     return v->type == MB_JSON_STRING ? v->len > 0 : v->type < MB_JSON_ARRAY || v->count > 0;
 }
 
@@ -305,6 +306,7 @@ static int finish_call(mb_decode *d, item *it, const mb_json *v) {
     int status = open_call(d, it, v);
     if (status == 0)
         status = put_arguments(&d->turn->calls[it->call].arguments, arguments ? arguments : mb_json_get(v, "input"));
+    if (status == 0 && mb_json_str_is(mb_json_get(v, "status"), "incomplete")) d->turn->calls[it->call].whole = false;
     return status ? status : echo_call(d, v, it);
 }
 
