@@ -60,6 +60,8 @@ static const struct {
     {"ollama.embed", "*", "ollama", MB_ASK_EMBED},
     {"generateContent", "*", "gemini", MB_ASK_CHAT},
     {"embedContent", "*", "gemini", MB_ASK_EMBED},
+    {"predict", "*/text-*embedding*:predict", "gemini", MB_ASK_EMBED},
+    {"predict", "*/gemini-embedding*:predict", "gemini", MB_ASK_EMBED},
     {"batchEmbedContents", "*", "gemini", MB_ASK_EMBED},
     {"count_tokens", "*:countTokens", "gemini", MB_ASK_COUNT_TOKENS},
     {"messages", "*", "anthropic", MB_ASK_CHAT},

@@ -656,10 +656,42 @@ static bool read_batch(const read_ask *ask, mb_jw *out) {
     return true;
 }
 
+// Vertex AI's older way: what is said of the first instance is said of all.
+static bool are_instances(const mb_json *list) {
+    for (uint32_t i = 0; mb_json_is(list, MB_JSON_ARRAY) && i < list->count; i++) {
+        const mb_json *one = &list->children[i], *first = &list->children[0];
+        if (!mb_json_get_str(one, "content") || one->count != first->count) return false;
+        for (uint32_t j = 0; j < one->count; j++) {
+            const char *key = one->children[j].key;
+            if (strcmp(key, "content") != 0 && !mb_json_equal(&one->children[j], mb_json_get(first, key))) return false;
+        }
+    }
+    return mb_json_is(list, MB_JSON_ARRAY) && list->count;
+}
+
+static bool read_predict(const read_ask *ask, mb_jw *out) {
+    const mb_json *list = mb_json_get(ask->body, "instances"), *parameters = mb_json_get(ask->body, "parameters");
+    if (!HAS_ONLY(ask->body, "instances", "parameters") || !are_instances(list)) return false;
+    read_path(ask);
+    mb_jw_key(out, "input");
+    mb_jw_array(out);
+    for (uint32_t i = 0; i < list->count; i++) mb_jw_value(out, mb_json_get(&list->children[i], "content"));
+    mb_jw_end_array(out);
+    mb_jw_key(out, "extra_body");
+    mb_jw_object(out);
+    mb_jw_kvalue_if(out, "parameters", parameters);
+    for (uint32_t i = 0; i < list->children[0].count; i++) {
+        const mb_json *m = &list->children[0].children[i];
+        if (strcmp(m->key, "content") == 0) continue;
+        mb_jw_key(out, m->key);
+        mb_jw_value(out, m);
+    }
+    mb_jw_end_object(out);
+    return true;
+}
+
 const wire_reader READERS_GEMINI[] = {
-    {"generateContent", read_generate, MB_ASK_CHAT},
-    {"count_tokens", read_count, MB_ASK_COUNT_TOKENS},
-    {"batchEmbedContents", read_batch, MB_ASK_EMBED},
-    {"embedContent", read_embed, MB_ASK_EMBED},
-    {0},
+    {"generateContent", read_generate, MB_ASK_CHAT},  {"count_tokens", read_count, MB_ASK_COUNT_TOKENS},
+    {"batchEmbedContents", read_batch, MB_ASK_EMBED}, {"embedContent", read_embed, MB_ASK_EMBED},
+    {"predict", read_predict, MB_ASK_EMBED},          {0},
 };
