@@ -152,6 +152,7 @@ static const mb_phrase_row PHRASE_ROWS[] = {
     {"*input is too long for requested model*", NULL, 200, 499, MEMBRANE_ECONTEXT},       // doc Bedrock, Claude
     {"*input tokens exceed*", NULL, 200, 499, MEMBRANE_ECONTEXT},                         // doc Bedrock, Nova
     {"*too many input tokens*", NULL, 200, 499, MEMBRANE_ECONTEXT},                       // doc Bedrock, Titan
+    {"*too many tokens: *cannot exceed*", NULL, 200, 499, MEMBRANE_ECONTEXT},             // doc Cohere
     {"*expected maxlength: *actual: *", NULL, 200, 499, MEMBRANE_ECONTEXT},               // doc Bedrock, Titan
     {"*model identifier is invalid*", NULL, 400, 404, MEMBRANE_EMODEL},                   // c/bedrock 400
     {"*security token included in the request is*", NULL, 400, 403, MEMBRANE_EAUTH},      // doc AWS

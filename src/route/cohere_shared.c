@@ -70,7 +70,7 @@ static void put_model(mb_jw *w, const mb_ask *ask) {
 static void write_embed(const mb_ask *ask, mb_jw *w) {
     const mb_json *input = mb_json_get(ask->request, "input");
     put_model(w, ask);
-    if (!mb_write_has_extra(ask, "texts") && !mb_write_has_extra(ask, "inputs")) {
+    if (!mb_write_has_extra(ask, "texts") && !mb_write_has_extra(ask, "inputs") && !mb_write_has_extra(ask, "images")) {
         mb_jw_key(w, "texts");
         if (input->type == MB_JSON_STRING) mb_jw_array(w);
         mb_jw_value(w, input);

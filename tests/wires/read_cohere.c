@@ -202,8 +202,7 @@ static const struct {
 
 static void read_sampling(const read_ask *ask, mb_jw *out, const char **known, size_t *count) {
     for (size_t i = 0; i < MB_COUNT(SAME); i++) {
-        const mb_json *v = mb_json_get(ask->body, SAME[i].theirs);
-        if (!v || v->type == MB_JSON_NULL) continue;
+        if (!read_is_canonical(ask->kind, SAME[i].ours, mb_json_get(ask->body, SAME[i].theirs))) continue;
         read_copy(out, ask->body, SAME[i].theirs, SAME[i].ours);
         known[(*count)++] = SAME[i].theirs;
     }
@@ -244,26 +243,34 @@ static void put_said(mb_jw *w, const char *role, const mb_json *text) {
     mb_jw_end_object(w);
 }
 
-// Conversations without tools; others go as they are.
-static bool is_plain_history(const mb_json *history) {
+// Conversations without tools that do not begin with a system message, which would be the preamble; others go as they
+// are.
+static bool is_plain_history(const mb_json *history, bool has_preamble) {
     static const char *const KNOWN[] = {"role", "message", NULL};
-    for (uint32_t i = 0; mb_json_is(history, MB_JSON_ARRAY) && i < history->count; i++)
-        if (!has_only(&history->children[i], KNOWN)) return false;
+    if (!mb_json_is(history, MB_JSON_ARRAY) || history->count == 0) return false;
+    for (uint32_t i = 0; i < history->count; i++) {
+        const mb_json *said = &history->children[i], *role = mb_json_get(said, "role");
+        bool is_system = mb_json_str_is(role, "SYSTEM") && (i || has_preamble);
+        bool is_known = is_system || mb_json_str_is(role, "USER") || mb_json_str_is(role, "CHATBOT");
+        if (!is_known || !has_only(said, KNOWN) || !mb_json_get_str(said, "message")) return false;
+    }
     return true;
 }
 
 static bool read_v1(const read_ask *ask, mb_jw *out) {
-    const char *known[32] = {"model", "message", "preamble", "stream"};
-    size_t count = 4;
+    const char *known[32] = {"model", "message", "stream"};
+    size_t count = 3;
     const mb_json *history = mb_json_get(ask->body, "chat_history"), *preamble = mb_json_get(ask->body, "preamble");
+    bool has_preamble = mb_json_is(preamble, MB_JSON_STRING), is_plain = is_plain_history(history, has_preamble);
     if (!mb_json_is(mb_json_get(ask->body, "message"), MB_JSON_STRING)) return false;
     *ask->ret_stream = mb_json_bool(mb_json_get(ask->body, "stream"), false);
     read_model(ask, mb_json_get_str(ask->body, "model"));
     mb_jw_key(out, "messages");
     mb_jw_array(out);
-    if (preamble) put_said(out, "system", preamble);
-    if (is_plain_history(history)) known[count++] = "chat_history";
-    for (uint32_t i = 0; mb_json_is(history, MB_JSON_ARRAY) && is_plain_history(history) && i < history->count; i++) {
+    if (has_preamble) put_said(out, "system", preamble);
+    if (has_preamble) known[count++] = "preamble";
+    if (is_plain) known[count++] = "chat_history";
+    for (uint32_t i = 0; is_plain && i < history->count; i++) {
         const mb_json *said = &history->children[i], *role = mb_json_get(said, "role");
         bool user = mb_json_str_is(role, "USER"), bot = mb_json_str_is(role, "CHATBOT");
         put_said(out, user ? "user" : bot ? "assistant" : "system", mb_json_get(said, "message"));
@@ -276,24 +283,47 @@ static bool read_v1(const read_ask *ask, mb_jw *out) {
     return true;
 }
 
+// Images, and texts among images, are in Cohere's words only: no text of ours stands beside them.
 static bool read_embed(const read_ask *ask, mb_jw *out) {
     const char *known[] = {"model", "texts", "output_dimension", NULL};
-    const mb_json *dimensions = mb_json_get(ask->body, "output_dimension");
+    const mb_json *texts = mb_json_get(ask->body, "texts"), *dimensions = mb_json_get(ask->body, "output_dimension");
+    bool is_other = !texts && (mb_json_get(ask->body, "inputs") || mb_json_get(ask->body, "images"));
     if (dimensions && dimensions->type == MB_JSON_NULL) known[2] = NULL;
     read_model(ask, mb_json_get_str(ask->body, "model"));
+    if (is_other) mb_jw_kstr(out, "input", "");
     read_copy(out, ask->body, "texts", "input");
     read_copy(out, ask->body, "output_dimension", "dimensions");
     read_extra(out, ask->body, known);
-    return mb_json_is(mb_json_get(ask->body, "texts"), MB_JSON_ARRAY);
+    return is_other || mb_json_is(texts, MB_JSON_ARRAY);
+}
+
+// Documents with fields of their own are in the server's words; how many there are is ours to know.
+static bool put_documents(mb_jw *out, const mb_json *documents) {
+    bool are_texts = true;
+    if (!mb_json_is(documents, MB_JSON_ARRAY)) return false;
+    for (uint32_t i = 0; i < documents->count; i++) are_texts &= documents->children[i].type == MB_JSON_STRING;
+    mb_jw_key(out, "documents");
+    mb_jw_array(out);
+    for (uint32_t i = 0; i < documents->count; i++) {
+        const char *text = mb_json_str(&documents->children[i]);
+        if (!text) text = mb_json_get_str(&documents->children[i], "text");
+        mb_jw_str(out, text ? text : "");
+    }
+    mb_jw_end_array(out);
+    return are_texts;
 }
 
 bool read_rerank(const read_ask *ask, mb_jw *out) {
     const char *top_n = ask->quirks->top_n_key ? ask->quirks->top_n_key : "top_n";
-    const char *known[] = {"model", "query", "documents", top_n, NULL};
+    const char *known[5] = {"model", "query"};
+    size_t count = 2;
     read_model(ask, mb_json_get_str(ask->body, "model"));
     read_copy(out, ask->body, "query", "query");
-    read_copy(out, ask->body, "documents", "documents");
-    read_copy(out, ask->body, top_n, "top_n");
+    if (put_documents(out, mb_json_get(ask->body, "documents"))) known[count++] = "documents";
+    if (read_is_canonical(MB_ASK_RERANK, "top_n", mb_json_get(ask->body, top_n))) {
+        read_copy(out, ask->body, top_n, "top_n");
+        known[count++] = top_n;
+    }
     read_extra(out, ask->body, known);
     return mb_json_get_str(ask->body, "query") != NULL;
 }
