@@ -38,8 +38,9 @@ int mb_config_aws_region(mb_config *config, const mb_environment *env, mb_provid
     const char *region = mb_json_str(said), *kept = region;
     for (size_t i = 0; i < 2 && !region; i++) region = env->get(env->user, VARIABLES[i]);
     if (!region && !strstr(url, "{region}")) kept = region = region_in(config, url);
-    if (!region) return 0;  // asked for where it is needed
-    if (!is_region(region)) // not shown: it may be a key in the wrong place
+    if (!region && config->is_check) region = "unknown"; // a variable may say it when it is used
+    if (!region) return 0;                               // asked for where it is needed
+    if (!is_region(region))                              // not shown: it may be a key in the wrong place
         return mb_config_error(config, err, said ? said : table, "providers.%s: aws.region is no region of AWS",
                                p->name);
     if (!kept) kept = mb_arena_strdup(&config->arena, region);

@@ -449,6 +449,15 @@ START_TEST(aws_credentials_come_from_the_table_or_the_usual_variables) {
 }
 END_TEST
 
+START_TEST(a_configuration_is_valid_wherever_its_region_comes_from) {
+    done();
+    ck_assert_int_eq(membrane_config_check("x", BEDROCK(""), 0, &err), 0);
+    ck_assert_int_eq(membrane_config_check("x", BEDROCK(", aws: {access_key_id: A, secret_access_key: B}"), 0, &err), 0);
+    ck_assert_int_eq(membrane_config_check("x", BEDROCK(", aws: {region: A}"), 0, &err), MEMBRANE_ECONFIG);
+    done();
+}
+END_TEST
+
 START_TEST(a_bearer_key_needs_no_signature) {
     ENV("AWS_BEARER_TOKEN_BEDROCK=PLANTEDb", "AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs",
         "AWS_REGION=us-east-1");
@@ -795,6 +804,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, anthropic_base_url_is_read_with_and_without_the_version);
     tcase_add_test(tc, ollama_host_is_read_and_a_wrong_one_is_said);
     tcase_add_test(tc, aws_credentials_come_from_the_table_or_the_usual_variables);
+    tcase_add_test(tc, a_configuration_is_valid_wherever_its_region_comes_from);
     tcase_add_test(tc, a_bearer_key_needs_no_signature);
     tcase_add_test(tc, what_is_wrong_with_aws_is_said);
     tcase_add_test(tc, proxy_variables_are_read_in_both_cases_the_small_ones_first);
