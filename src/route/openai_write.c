@@ -144,7 +144,7 @@ static void put_call(writer *o, const mb_json *call) {
     char name[MB_WIRE_NAME_MAX + 1];
     mb_tool_wire_name(o->tools, mb_call_name(call), name);
     mb_jw_object(w);
-    mb_jw_kstr(w, "id", mb_json_get_str(call, "id"));
+    mb_write_call_id(w, o->ask, "id", call);
     mb_jw_kstr(w, "type", "function");
     mb_jw_key(w, "function");
     mb_jw_object(w);
@@ -204,7 +204,7 @@ static int put_result(writer *o, const mb_json *message, const mb_json *call) {
     int status = 0;
     mb_jw_object(w);
     mb_jw_kstr(w, "role", "tool");
-    mb_jw_kstr(w, "tool_call_id", mb_json_get_str(call, "id"));
+    mb_write_call_id(w, o->ask, "tool_call_id", call);
     if (message) {
         mb_jw_kvalue_if(w, "name", mb_json_get(message, "name"));
         mb_jw_key(w, "content");

@@ -67,6 +67,7 @@ static const field FIELDS[] = {
     FIELD(LIST, unsupported),
     FIELD(LIST, drop),
     FIELD(NUMBER, default_max_tokens),
+    FIELD(NUMBER, call_id_max),
 };
 
 #define LIST_MAX (MB_COUNT(((mb_quirks *)0)->unsupported) - 1)

@@ -11,11 +11,11 @@
 #include "base/json.h"
 
 typedef struct mb_quirks {
-    const char *kind;     // the row's name: "llamacpp", "vllm", "openai", …; the engine's name in errors and logs
-    const char *wire;     // the adapter: "openai", "ollama", "builtin"
-    const char *base_url; // default, NULL: must be configured
-    const char *key_env;  // where a key is looked for, NULL: none
-    const char *key_env_also;                  // and where if that is not set; NULL: nowhere else
+    const char *kind;         // the row's name: "llamacpp", "vllm", "openai", …; the engine's name in errors and logs
+    const char *wire;         // the adapter: "openai", "ollama", "builtin"
+    const char *base_url;     // default, NULL: must be configured
+    const char *key_env;      // where a key is looked for, NULL: none
+    const char *key_env_also; // and where if that is not set; NULL: nowhere else
     const char *auth_header, *auth_prefix; // "Authorization", "Bearer "
     bool key_needed;
     bool local;                // runs on the user's own machines unless its URL says otherwise
@@ -32,6 +32,7 @@ typedef struct mb_quirks {
     const char *embed_encoding; // asked for and expected in base64: "base64" (floats), "base64_int8"; NULL: not said
     const char *max_tokens_key; // "max_tokens", "max_completion_tokens"
     int64_t default_max_tokens; // said where the request says none, on wires that insist on it
+    int64_t call_id_max;        // a longer id of a call, another provider's, is replaced; 0: any length
     const char *thinking_key; // how thinking is asked for: "reasoning_effort", "reasoning", "thinking", … (write.c);
                               // NULL: cannot
     const char *thinking_echo_key; // the message field in which thinking goes back; NULL: it is left out

@@ -195,7 +195,7 @@ static void put_call(writer *o, const mb_json *call, const mb_json *with) {
     mb_tool_wire_name(o->tools, mb_call_name(call), name);
     mb_jw_object(w);
     mb_jw_kstr(w, "type", custom ? type : "function_call");
-    mb_jw_kstr(w, "call_id", mb_json_get_str(call, "id"));
+    mb_write_call_id(w, o->ask, "call_id", call);
     mb_jw_kstr(w, "name", name);
     mb_jw_key(w, custom ? "input" : "arguments");
     if (!custom)
@@ -282,7 +282,7 @@ static void put_result(writer *o, const mb_json *message, const mb_json *call) {
     bool custom = o->calls && o->custom[call - o->calls->children];
     mb_jw_object(w);
     mb_jw_kstr(w, "type", custom ? "custom_tool_call_output" : "function_call_output");
-    mb_jw_kstr(w, "call_id", mb_json_get_str(call, "id"));
+    mb_write_call_id(w, o->ask, "call_id", call);
     mb_jw_key(w, "output");
     if (message)
         put_content(o, mb_json_get(message, "content"));

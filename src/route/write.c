@@ -3,6 +3,7 @@
 // is peculiar to it.
 #include "route/write.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -279,6 +280,21 @@ void mb_write_text(mb_jw *w, const mb_json *content) {
     mb_jw_strn(w, mb_buf_text(&text), text.len);
     if (!mb_buf_ok(&text)) w->out->failed = text.failed; // never half of what was to be said
     mb_buf_free(&text);
+}
+
+void mb_write_call_id(mb_jw *w, const mb_ask *ask, const char *key, const mb_json *call) {
+    const mb_json *id = mb_json_get(call, "id");
+    const mb_quirks *q = ask->quirks;
+    bool at_home = q->base_url && strcmp(q->base_url, ask->base_url) == 0; // a gateway's ids are its own
+    uint64_t hash = 14695981039346656037u;                                 // FNV-1a
+    if (!at_home || q->call_id_max <= 0 || id->len <= (size_t)q->call_id_max) {
+        mb_jw_kvalue_if(w, key, id);
+        return;
+    }
+    for (size_t i = 0; i < id->len; i++) hash = (hash ^ (unsigned char)id->str[i]) * 1099511628211u;
+    char text[32];
+    snprintf(text, sizeof text, "call_%016llx", (unsigned long long)hash);
+    mb_jw_kstr(w, key, text);
 }
 
 void mb_write_call_arguments(mb_jw *w, const mb_json *call, bool as_text) {

@@ -112,7 +112,46 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
+#define LONG_ID "call-0123456789-0123456789-0123456789-0123456789"
+
+static int look_short_id(const mb_wire *wire, const mb_turn *turn, int status) {
+    (void)turn;
+    ck_assert_int_eq(status, 0);
+    const char *body = mb_buf_text(&wire->body), *call = strstr(body, "\"id\":\"call_"),
+               *result = strstr(body, "\"tool_call_id\":\"call_");
+    ck_assert_ptr_nonnull(call);
+    ck_assert_ptr_nonnull(result);
+    ck_assert_ptr_null(strstr(body, LONG_ID));
+    ck_assert_mem_eq(call + 6, result + 16, 21);
+    return 0;
+}
+
+static int look_long_id(const mb_wire *wire, const mb_turn *turn, int status) {
+    (void)turn;
+    ck_assert_int_eq(status, 0);
+    ck_assert_ptr_nonnull(strstr(mb_buf_text(&wire->body), "\"tool_call_id\":\"" LONG_ID "\""));
+    return 0;
+}
+
+START_TEST(an_id_too_long_for_the_server_is_replaced) {
+    wire_test t = {"openai",
+                   "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"" LONG_ID
+                   "\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":"
+                   "\"" LONG_ID "\",\"content\":\"ok\"}]}",
+                   "{\"base_url\":\"http://h/v1\"}",
+                   NULL,
+                   false,
+                   MB_ASK_CHAT,
+                   look_short_id};
+    ck_assert_int_eq(wire_run(&t), 0);
+    t.overrides = NULL; // at another address it may be a gateway, whose ids hold what it needs
+    t.look = look_long_id;
+    ck_assert_int_eq(wire_run(&t), 0);
+}
+END_TEST
+
 static void tests(TCase *tc) {
+    tcase_add_test(tc, an_id_too_long_for_the_server_is_replaced);
     tcase_add_test(tc, a_path_may_hold_the_model);
     tcase_add_test(tc, server_paths_begin_at_the_root);
     tcase_add_test(tc, a_cut_stream_is_an_error_with_the_partial_text);
