@@ -174,9 +174,12 @@ static void turn_to(writer *o, const char *role) {
 
 // ---- calls and results ---------------------------------------------------------------------------------------------
 
-// Whether we made the id for a call that came without one: nobody there knows it.
+// Whether we made the id for a call that came without one: nobody there knows it. Ours are the call's number, which is
+// small; Vertex AI says "call_3257537".
 static bool is_made(const char *id) {
-    return !id || (strncmp(id, "call_", 5) == 0 && id[5] && strspn(id + 5, "0123456789") == strlen(id + 5));
+    if (!id || strncmp(id, "call_", 5) != 0) return !id;
+    size_t digits = strspn(id + 5, "0123456789");
+    return digits >= 1 && digits <= 3 && id[5 + digits] == '\0';
 }
 
 static void put_id(writer *o, const mb_json *call) {

@@ -166,8 +166,9 @@ static bool is_plain_name(const char *name) {
 // An id that cannot be told from those that we make for calls without one.
 static bool is_made(const mb_json *id) {
     const char *text = mb_json_str(id);
-    return id &&
-           (!text || !*text || (strncmp(text, "call_", 5) == 0 && text[5 + strspn(text + 5, "0123456789")] == '\0'));
+    if (!id || !text || strncmp(text, "call_", 5) != 0) return id && !(text && *text);
+    size_t digits = strspn(text + 5, "0123456789");
+    return digits <= 3 && text[5 + digits] == '\0';
 }
 
 static const mb_json *call_in(const mb_json *part) {
@@ -236,6 +237,7 @@ static void put_model(reader *r, const mb_json *parts) {
         if (!said && call_in(part) && r->count < CALLS_MAX) r->calls[r->count++] = call_in(part);
     }
     r->numbered += r->count;
+    if (r->numbered + CALLS_MAX > 999) r->numbered = 0; // only so many are known as made
     mb_jw_object(w);
     mb_jw_kstr(w, "role", "assistant");
     mb_jw_key(w, "content");
