@@ -35,6 +35,7 @@ static const shape SHAPES[] = {
     {"generation", NULL, "generation", "stop_reason"},                  // Llama
     {"outputs", "outputs", "text", "stop_reason"},                      // Mistral's first
     {"completions", "completions", "data.text", "finishReason.reason"}, // Jurassic
+    {"choices", "choices", "text", "stop_reason"},                      // DeepSeek R1
     {"completion", NULL, "completion", "stop_reason"},                  // Claude's text completions
     {"is_finished", NULL, "text", "finish_reason"},                     // Command's events
 };
@@ -53,6 +54,7 @@ static maker maker_of(const mb_json *root) {
         maker maker;
     } MEMBERS[] = {{"completion", PLAIN}, {"choices", OPENAI},          {"event_type", COMMAND_R},
                    {"type", ANTHROPIC},   {"generation_id", COMMAND_R}, {"output", NOVA}};
+    if (mb_json_path(root, "choices.0.stop_reason") && mb_json_path(root, "choices.0.text")) return PLAIN;
     for (size_t i = 0; i < MB_COUNT(MEMBERS); i++)
         if (mb_json_get(root, MEMBERS[i].member)) return MEMBERS[i].maker;
     for (uint32_t i = 0; i < root->count; i++)

@@ -62,6 +62,7 @@ static const plain_model PLAIN[] = {
     {"anthropic.", "prompt", NULL, NULL, NULL, "max_tokens_to_sample", "top_p", "stop_sequences", false, true},
     {"meta.llama", "prompt", NULL, NULL, NULL, "max_gen_len", "top_p", NULL, false, false},
     {"mistral.", "prompt", NULL, NULL, NULL, "max_tokens", "top_p", "stop", false, false},
+    {"deepseek.r1", "prompt", NULL, NULL, NULL, "max_tokens", "top_p", "stop", false, false},
     {"ai21.j2", "prompt", NULL, NULL, NULL, "maxTokens", "topP", "stopSequences", false, false},
 };
 
@@ -214,6 +215,25 @@ static int write_openai(const mb_ask *ask, mb_wire *wire, mb_model_family family
 
 static bool model_has(const mb_ask *ask, const char *word) { return ask->model && strstr(ask->model, word); }
 
+// Of a name that says nothing (a profile's), the maker shows in what extra_body says in the maker's words.
+static mb_model_family family_of(const mb_ask *ask) {
+    static const struct {
+        const char *member;
+        mb_model_family family;
+    } MEMBERS[] = {{"anthropic_version", MB_MODEL_CLAUDE},
+                   {"schemaVersion", MB_MODEL_NOVA},
+                   {"taskType", MB_MODEL_NOVA},
+                   {"singleEmbeddingParams", MB_MODEL_NOVA},
+                   {"inputText", MB_MODEL_TITAN},
+                   {"normalize", MB_MODEL_TITAN},
+                   {"texts", MB_MODEL_COHERE},
+                   {"input_type", MB_MODEL_COHERE}};
+    mb_model_family family = mb_model_family_of(ask->model);
+    for (size_t i = 0; i < MB_COUNT(MEMBERS) && family == MB_MODEL_OTHER; i++)
+        if (mb_write_has_extra(ask, MEMBERS[i].member)) family = MEMBERS[i].family;
+    return family;
+}
+
 // A name that says nothing is that of an imported model, or of a profile: prompts are the one thing most would take.
 static const plain_model *plain_model_of(const mb_ask *ask, mb_model_family family) {
     static const plain_model UNKNOWN = {"", "prompt", NULL, NULL, NULL, "max_tokens", "top_p", "stop", false, false};
@@ -223,7 +243,7 @@ static const plain_model *plain_model_of(const mb_ask *ask, mb_model_family fami
 }
 
 static int write_generation(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
-    mb_model_family family = mb_model_family_of(ask->model);
+    mb_model_family family = family_of(ask);
     const plain_model *plain = plain_model_of(ask, family);
     bool is_chat = ask->kind == MB_ASK_CHAT;
     if (is_chat && family == MB_MODEL_CLAUDE) return write_claude(ask, wire, err);
@@ -259,9 +279,35 @@ static int put_titan_input(const mb_ask *ask, mb_jw *w, membrane_error **err) {
     return 0;
 }
 
+// One text a request, inside a table; one that is too long is refused, not cut.
+static int put_nova_input(const mb_ask *ask, mb_jw *w, membrane_error **err) {
+    const mb_json *input = mb_json_get(ask->request, "input"), *dimensions = mb_write_get(ask, "dimensions"), *extra;
+    if (input->type == MB_JSON_ARRAY && input->count != 1)
+        return mb_error_set(err, MEMBRANE_EUNSUPPORTED, "%s (%s): Nova embeds one text a request", ask->provider,
+                            ask->quirks->kind);
+    if (!mb_write_has_extra(ask, "taskType")) mb_jw_kstr(w, "taskType", "SINGLE_EMBEDDING");
+    if (!mb_converse_begin_table(w, ask, "singleEmbeddingParams", &extra)) {
+        if (!mb_json_get(extra, "embeddingPurpose")) mb_jw_kstr(w, "embeddingPurpose", "GENERIC_INDEX");
+        if (dimensions && !mb_json_get(extra, "embeddingDimension"))
+            mb_jw_kvalue_if(w, "embeddingDimension", dimensions);
+        bool is_media = mb_json_get(extra, "image") || mb_json_get(extra, "audio") || mb_json_get(extra, "video");
+        if (!is_media && !mb_json_get(extra, "text")) {
+            mb_jw_key(w, "text");
+            mb_jw_object(w);
+            mb_jw_kstr(w, "truncationMode", "NONE");
+            mb_jw_key(w, "value");
+            mb_jw_value(w, input->type == MB_JSON_ARRAY ? &input->children[0] : input);
+            mb_jw_end_object(w);
+        }
+        mb_converse_end_table(w, extra);
+    }
+    mb_write_extra(w, ask, "singleEmbeddingParams");
+    return 0;
+}
+
 static void put_cohere_input(const mb_ask *ask, mb_jw *w) {
     const mb_json *input = mb_json_get(ask->request, "input");
-    if (!mb_write_has_extra(ask, "texts")) {
+    if (!mb_write_has_extra(ask, "texts") && !mb_write_has_extra(ask, "images") && !mb_write_has_extra(ask, "inputs")) {
         mb_jw_key(w, "texts");
         if (input->type == MB_JSON_STRING) mb_jw_array(w);
         mb_jw_value(w, input);
@@ -273,14 +319,17 @@ static void put_cohere_input(const mb_ask *ask, mb_jw *w) {
 }
 
 static int write_embed(const mb_ask *ask, mb_wire *wire, membrane_error **err) {
-    mb_model_family family = mb_model_family_of(ask->model);
-    if (family != MB_MODEL_TITAN && family != MB_MODEL_COHERE) return unknown_body(ask, err, "embeddings");
+    mb_model_family family = family_of(ask);
+    bool is_nova = family == MB_MODEL_NOVA && (!model_has(ask, "nova") || model_has(ask, "embed"));
+    if (family != MB_MODEL_TITAN && family != MB_MODEL_COHERE && !is_nova) return unknown_body(ask, err, "embeddings");
     int status = target(ask, wire, err);
     if (status != 0) return status;
     mb_jw w = mb_jw_to(&wire->body);
     mb_jw_object(&w);
     if (family == MB_MODEL_TITAN)
         status = put_titan_input(ask, &w, err);
+    else if (is_nova)
+        status = put_nova_input(ask, &w, err);
     else
         put_cohere_input(ask, &w);
     mb_jw_end_object(&w);

@@ -54,9 +54,12 @@ static const struct {
     const char *api, *path, *wire;
     mb_ask_kind kind;
 } APIS[] = {
-    {"chat.completions", "*", "openai", MB_ASK_CHAT}, {"completions", "*", "openai", MB_ASK_COMPLETION},
-    {"embeddings", "*", "openai", MB_ASK_EMBED},      {"models", "*", "openai", MB_ASK_MODELS},
-    {"ollama.chat", "*", "ollama", MB_ASK_CHAT},      {"ollama.generate", "*", "ollama", MB_ASK_COMPLETION},
+    {"chat.completions", "*", "openai", MB_ASK_CHAT},
+    {"completions", "*", "openai", MB_ASK_COMPLETION},
+    {"embeddings", "*", "openai", MB_ASK_EMBED},
+    {"models", "*", "openai", MB_ASK_MODELS},
+    {"ollama.chat", "*", "ollama", MB_ASK_CHAT},
+    {"ollama.generate", "*", "ollama", MB_ASK_COMPLETION},
     {"ollama.embed", "*", "ollama", MB_ASK_EMBED},
     {"generateContent", "*", "gemini", MB_ASK_CHAT},
     {"embedContent", "*", "gemini", MB_ASK_EMBED},
@@ -126,7 +129,9 @@ static bool load(const char *path, cassette *c, mb_arena *arena) {
 // InvokeModel has one path for everything.
 static mb_ask_kind invoked_kind(const cassette *c) {
     const mb_json *body = mb_json_path(c->root, "request.body");
+    const char *path = mb_json_str(mb_json_path(c->root, "request.path"));
     if (mb_json_is(mb_json_get(c->expect, "embeddings"), MB_JSON_OBJECT)) return MB_ASK_EMBED;
+    if (path && strstr(path, "embed")) return MB_ASK_EMBED; // an error
     if (mb_json_is(mb_json_get(body, "prompt"), MB_JSON_STRING)) return MB_ASK_COMPLETION;
     return mb_json_is(mb_json_get(c->expect, "ranking"), MB_JSON_ARRAY) ? MB_ASK_RERANK : MB_ASK_CHAT;
 }

@@ -68,6 +68,7 @@ static const allowed_difference ALLOWED[] = {
     {SPACED, "converse", "*", "outputConfig.textFormat.structure.jsonSchema.schema", "a schema, as text inside JSON"},
     {MERGED, "converse", "*", "messages", "most models behind it insist on turns"},
     // bedrock-invoke
+    {BLANK, "invoke", "*", "textGenerationConfig", "no settings"},
     {ADDED, "invoke", "*", "schemaVersion", "Nova's body says which one it is"},
     {LOST | ADDED, "invoke", "*", "max*_tokens", "by the name that the model's maker gives it"},
     // ollama

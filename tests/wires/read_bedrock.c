@@ -112,10 +112,17 @@ static const char *document_type(const mb_json *document) {
     return NULL;
 }
 
+// Other names are not taken, and not written.
+static bool is_plain_name(const char *name) {
+    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -()[]";
+    return name && *name && *name != ' ' && strlen(name) < 200 && name[strspn(name, PLAIN)] == '\0' &&
+           !strstr(name, "  ");
+}
+
 static bool is_known_document(const mb_json *d) {
     const mb_json *source = mb_json_get(d, "source"), *uri = mb_json_path(source, "s3Location.uri");
     const char *name = mb_json_get_str(d, "name"), *format = mb_json_get_str(d, "format");
-    if (!HAS_ONLY(d, "name", "format", "source") || !name || !format || source->count != 1) return false;
+    if (!HAS_ONLY(d, "name", "format", "source") || !is_plain_name(name) || !format || source->count != 1) return false;
     if (mb_json_is(mb_json_get(source, "bytes"), MB_JSON_STRING)) return document_type(d) != NULL;
     const char *dot = mb_json_str(uri) ? strrchr(mb_json_str(uri), '.') : NULL;
     return dot && strcmp(dot + 1, format) == 0 && HAS_ONLY(mb_json_get(source, "s3Location"), "uri");
@@ -301,7 +308,38 @@ static void put_assistant(mb_jw *w, const read_ask *ask, const mb_json *content)
     mb_jw_end_object(w);
 }
 
-static bool read_messages(const read_ask *ask, const mb_json *body, mb_jw *out) {
+// Whether each call has its result in the next message, results first, and none is without content.
+static bool are_answered(const mb_json *calls, const mb_json *next) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; calls && i < calls->count; i++) {
+        const mb_json *id = mb_json_path(&calls->children[i], "toolUse.toolUseId");
+        const mb_json *block = call_in(&calls->children[i]) ? mb_json_at(next, n++) : NULL;
+        bool found = !call_in(&calls->children[i]);
+        for (uint32_t j = 0; next && j < next->count; j++) {
+            const mb_json *result = mb_json_path(&next->children[j], "toolResult.toolUseId");
+            found |= result && id && mb_json_equal(id, result);
+        }
+        if (!found || (block && !mb_json_get(block, "toolResult"))) return false;
+    }
+    for (uint32_t i = 0; next && i < next->count; i++) {
+        const mb_json *result = mb_json_get(&next->children[i], "toolResult"), *list = mb_json_get(result, "content");
+        if (result && (i >= n || !mb_json_is(list, MB_JSON_ARRAY) || list->count == 0)) return false;
+    }
+    return true;
+}
+
+static bool is_sayable(const mb_json *messages) {
+    const mb_json *calls = NULL;
+    for (uint32_t i = 0; i < messages->count; i++) {
+        const mb_json *m = &messages->children[i], *content = mb_json_get(m, "content");
+        bool is_assistant = mb_json_str_is(mb_json_get(m, "role"), "assistant");
+        if (!mb_json_is(content, MB_JSON_ARRAY) || !are_answered(calls, is_assistant ? NULL : content)) return false;
+        calls = is_assistant ? content : NULL;
+    }
+    return are_answered(calls, NULL);
+}
+
+static bool read_messages(const read_ask *ask, const mb_json *body, mb_jw *out, bedrock_extra *extra) {
     const mb_json *messages = mb_json_get(body, "messages"), *system = mb_json_get(body, "system");
     if (!mb_json_is(messages, MB_JSON_ARRAY)) return false;
     mb_jw_key(out, "messages");
@@ -311,9 +349,15 @@ static bool read_messages(const read_ask *ask, const mb_json *body, mb_jw *out) 
         put_parts(out, system, NULL);
         mb_jw_end_object(out);
     }
-    for (uint32_t i = 0; i < messages->count; i++) {
+    bool is_raw = !is_sayable(messages); // then the conversation stays in the provider's words
+    if (is_raw) {
+        bedrock_extra_put(extra, messages);
+        begin_message(out, "user");
+        mb_jw_kstr(out, "content", "");
+        mb_jw_end_object(out);
+    }
+    for (uint32_t i = 0; i < messages->count && !is_raw; i++) {
         const mb_json *m = &messages->children[i], *content = mb_json_get(m, "content");
-        if (!mb_json_is(content, MB_JSON_ARRAY)) return false;
         if (mb_json_str_is(mb_json_get(m, "role"), "assistant"))
             put_assistant(out, ask, content);
         else
@@ -361,7 +405,7 @@ static void put_tools(mb_jw *w, const mb_json *tools) {
     mb_jw_end_array(w);
 }
 
-static void read_tools(const mb_json *config, mb_jw *out, bedrock_extra *extra) {
+static void read_tools(const read_ask *ask, const mb_json *config, mb_jw *out, bedrock_extra *extra) {
     const mb_json *tools = mb_json_get(config, "tools"), *choice = mb_json_get(config, "toolChoice");
     const mb_json *name = mb_json_path(choice, "tool.name");
     if (!mb_json_is(tools, MB_JSON_ARRAY)) {
@@ -369,6 +413,10 @@ static void read_tools(const mb_json *config, mb_jw *out, bedrock_extra *extra) 
         return;
     }
     put_tools(out, tools);
+    if (ask->kind != MB_ASK_CHAT) { // where no choice is made
+        bedrock_extra_rest(extra, config, (const char *const[]){"tools", NULL});
+        return;
+    }
     if (name) {
         mb_jw_key(out, "tool_choice");
         mb_jw_object(out);
@@ -453,10 +501,10 @@ bool bedrock_body(const read_ask *ask, const mb_json *body, const bedrock_names 
                   bedrock_extra *extra) {
     const mb_json *fields = mb_json_get(body, "additionalModelRequestFields");
     const mb_json *output = mb_json_get(body, "outputConfig"), *inference = mb_json_get(body, "inferenceConfig");
-    if (!read_messages(ask, body, out)) return false;
+    if (!read_messages(ask, body, out, extra)) return false;
     if (inference) bedrock_sampling(inference, names, out, extra);
-    read_tools(mb_json_get(body, "toolConfig"), out, extra);
-    bool thinks = read_thinking(ask, body, mb_json_get(fields, "thinking"), out);
+    read_tools(ask, mb_json_get(body, "toolConfig"), out, extra);
+    bool thinks = ask->kind == MB_ASK_CHAT && read_thinking(ask, body, mb_json_get(fields, "thinking"), out);
     bedrock_extra_rest(extra, fields, (const char *const[]){thinks ? "thinking" : "", NULL});
     bool formed = read_format(output, out);
     bedrock_extra_rest(extra, output, (const char *const[]){formed ? "textFormat" : "", NULL});

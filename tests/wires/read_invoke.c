@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "read_bedrock.h"
+#include "route/converse.h"
 
 static void put_user_message(mb_jw *out, const mb_json *text) {
     mb_jw_key(out, "messages");
@@ -38,6 +39,9 @@ static bool read_titan(const read_ask *ask, mb_jw *out) {
     return true;
 }
 
+// A name that says nothing: whose body it is must show in the maker's own words.
+static bool is_unnamed(const read_ask *ask) { return mb_model_family_of(ask->ret_model) == MB_MODEL_OTHER; }
+
 // A prompt as it is; each maker has other names for the rest.
 static bool read_completion(const read_ask *ask, mb_jw *out) {
     static const char *const NAMES[][2] = {{"max_tokens", "max_tokens"},
@@ -58,7 +62,9 @@ static bool read_completion(const read_ask *ask, mb_jw *out) {
     read_copy(out, ask->body, "prompt", "prompt");
     for (size_t i = 0; i < MB_COUNT(NAMES); i++) {
         const mb_json *v = mb_json_get(ask->body, NAMES[i][0]);
+        if (is_unnamed(ask) && strcmp(NAMES[i][0], NAMES[i][1]) != 0) continue; // whose names would they be?
         if (!v || (v->type == MB_JSON_ARRAY && v->count == 0)) continue;
+        if (!read_is_canonical(MB_ASK_COMPLETION, NAMES[i][1], v)) continue;
         read_copy(out, ask->body, NAMES[i][0], NAMES[i][1]);
         known[n++] = NAMES[i][0];
     }
@@ -78,7 +84,11 @@ static bool read_nova(const read_ask *ask, mb_jw *out) {
 // Another wire's request, but for what the path says.
 static bool read_by(const char *wire, const char *api, const read_ask *ask, mb_jw *out) {
     const wire_reader *reader = wire_reader_find(wire, api);
-    return reader && reader->read(ask, out);
+    mb_quirks quirks = *ask->quirks;
+    read_ask by = *ask;
+    by.quirks = &quirks;
+    if (is_unnamed(ask)) quirks.api_version = NULL; // so that the recorded one stays
+    return reader && reader->read(&by, out);
 }
 
 static bool is_openai(const mb_json *body) { // Nova's content is always a list, of parts without a type
@@ -89,6 +99,7 @@ static bool is_openai(const mb_json *body) { // Nova's content is always a list,
 static bool read_chat(const read_ask *ask, mb_jw *out) {
     const mb_json *body = ask->body;
     bool good;
+    bedrock_path(ask, "/invoke-with-response-stream");
     if (mb_json_get(body, "anthropic_version"))
         good = read_by("anthropic", "messages", ask, out);
     else if (mb_json_get(body, "inputText"))
@@ -101,22 +112,50 @@ static bool read_chat(const read_ask *ask, mb_jw *out) {
     return good;
 }
 
+static bool read_nova_embed(const read_ask *ask, mb_jw *out) {
+    static const char *const KNOWN[] = {"singleEmbeddingParams", NULL};
+    const mb_json *table = mb_json_get(ask->body, "singleEmbeddingParams"), *text = mb_json_get(table, "text");
+    const mb_json *value = mb_json_get(text, "value");
+    bool is_plain = mb_json_is(value, MB_JSON_STRING) && text->count == 2 &&
+                    mb_json_str_is(mb_json_get(text, "truncationMode"), "NONE");
+    bool has_size = read_is_canonical(MB_ASK_EMBED, "dimensions", mb_json_get(table, "embeddingDimension"));
+    const char *const taken[] = {is_plain ? "text" : "", has_size ? "embeddingDimension" : "", NULL};
+    bedrock_extra extra = bedrock_extra_begin();
+    mb_jw_key(out, "input");
+    mb_jw_str(out, mb_json_str(value) ? mb_json_str(value) : "");
+    if (has_size) read_copy(out, table, "embeddingDimension", "dimensions");
+    bedrock_extra_rest(&extra, table, taken);
+    put_others(&extra, ask->body, KNOWN);
+    bedrock_extra_end(&extra, out);
+    return true;
+}
+
 static bool read_embed(const read_ask *ask, mb_jw *out) {
-    static const char *const KNOWN[] = {"inputText", "texts", "dimensions", "output_dimension", NULL};
+    const char *known[] = {"dimensions", "output_dimension", "inputText", "texts", NULL};
     bedrock_extra extra = bedrock_extra_begin();
     bedrock_path(ask, "");
+    if (mb_json_get(ask->body, "singleEmbeddingParams")) return read_nova_embed(ask, out);
+    if (is_unnamed(ask)) known[2] = NULL;
+    if (mb_json_get(ask->body, "images") || mb_json_get(ask->body, "inputs")) mb_jw_kstr(out, "input", "");
     read_copy(out, ask->body, "inputText", "input");
     read_copy(out, ask->body, "texts", "input");
     read_copy(out, ask->body, "dimensions", "dimensions");
     read_copy(out, ask->body, "output_dimension", "dimensions");
-    put_others(&extra, ask->body, KNOWN);
+    put_others(&extra, ask->body, known);
     bedrock_extra_end(&extra, out);
     return true;
+}
+
+static bool read_ranking(const read_ask *ask, mb_jw *out) {
+    bool good = read_rerank(ask, out);
+    bedrock_path(ask, "");
+    return good;
 }
 
 const wire_reader READERS_BEDROCK_INVOKE[] = {
     {"invoke", read_chat, MB_ASK_CHAT},
     {"invoke", read_completion, MB_ASK_COMPLETION},
     {"invoke", read_embed, MB_ASK_EMBED},
+    {"invoke", read_ranking, MB_ASK_RERANK},
     {0},
 };
