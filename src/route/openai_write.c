@@ -132,8 +132,9 @@ static int put_content(writer *o, const mb_json *content) {
 
 // ---- messages ------------------------------------------------------------------------------------------------------
 
-static void put_members(mb_jw *w, const mb_json *object) {
+static void put_members(mb_jw *w, const mb_json *object, const char *except) {
     for (uint32_t i = 0; object && i < object->count; i++) {
+        if (except && strcmp(object->children[i].key, except) == 0) continue;
         mb_jw_key(w, object->children[i].key);
         mb_jw_value(w, &object->children[i]);
     }
@@ -142,17 +143,25 @@ static void put_members(mb_jw *w, const mb_json *object) {
 static void put_call(writer *o, const mb_json *call) {
     mb_jw *w = &o->w;
     char name[MB_WIRE_NAME_MAX + 1];
+    const mb_json *echo = mb_openai_extra_find(o->ask, o->message, call);
+    const mb_json *input = mb_json_get(mb_json_get(call, "function"), "arguments");
+    bool custom = mb_json_str_is(mb_json_get(echo, "type"), "custom");
     mb_tool_wire_name(o->tools, mb_call_name(call), name);
     mb_jw_object(w);
     mb_write_call_id(w, o->ask, "id", call);
-    mb_jw_kstr(w, "type", "function");
-    mb_jw_key(w, "function");
+    mb_jw_kstr(w, "type", custom ? "custom" : "function");
+    mb_jw_key(w, custom ? "custom" : "function");
     mb_jw_object(w);
     mb_jw_kstr(w, "name", name);
-    mb_jw_key(w, "arguments");
-    mb_write_call_arguments(w, call, true);
+    mb_jw_key(w, custom ? "input" : "arguments");
+    if (!custom)
+        mb_write_call_arguments(w, call, true);
+    else if (input)
+        mb_jw_value(w, input); // any text
+    else
+        mb_jw_str(w, "");
     mb_jw_end_object(w);
-    put_members(w, mb_openai_extra_find(o->ask, o->message, call));
+    put_members(w, echo, "type");
     mb_jw_end_object(w);
 }
 
@@ -209,7 +218,7 @@ static int put_result(writer *o, const mb_json *message, const mb_json *call) {
         mb_jw_kvalue_if(w, "name", mb_json_get(message, "name"));
         mb_jw_key(w, "content");
         status = put_content(o, mb_json_get(message, "content"));
-        put_members(w, mb_openai_extra_find(o->ask, message, NULL));
+        put_members(w, mb_openai_extra_find(o->ask, message, NULL), NULL);
     } else {
         mb_write_result(w, NULL);
     }
@@ -232,7 +241,7 @@ static int put_message(void *user, const mb_json *message, const mb_json *call) 
         mb_jw_key(w, "content");
         status = put_content(o, mb_json_get(message, "content"));
     }
-    put_members(w, mb_openai_extra_find(o->ask, message, NULL));
+    put_members(w, mb_openai_extra_find(o->ask, message, NULL), NULL);
     mb_jw_end_object(w);
     return status;
 }
