@@ -87,8 +87,8 @@ extern const mb_adapter mb_adapter_responses;
 extern const mb_adapter mb_adapter_cohere;
 extern const mb_adapter mb_adapter_cohere_v1;
 extern const mb_adapter mb_adapter_bedrock;
-extern const mb_adapter mb_adapter_triton;
 extern const mb_adapter mb_adapter_bedrock_invoke;
+extern const mb_adapter mb_adapter_triton;
 
 const mb_adapter *mb_adapter_find(const char *name); // NULL if there is none
 

@@ -147,31 +147,8 @@ static void take_stop(mb_decode *d, const mb_json *v) {
     if (why && *why) mb_turn_warn(d->turn, "%s: %s", d->ask->provider, why);
 }
 
-static int map_names(mb_decode *d) {
-    const mb_json *tools = mb_json_get(d->ask->request, "tools");
-    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
-        mb_tool_call *call = &d->turn->calls[i];
-        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
-        if (!own) continue;
-        call->name = mb_arena_strdup(&d->turn->arena, own);
-        if (!call->name) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
 static bool is_cut(const mb_turn *turn) {
     return turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
-}
-
-// A call without arguments streams none; only where the answer was cut they may still have been to come.
-static int fill_arguments(mb_turn *turn) {
-    for (size_t i = 0; i < turn->call_count; i++) {
-        mb_tool_call *call = &turn->calls[i];
-        if (call->arguments.len || (is_cut(turn) && i + 1 == turn->call_count)) continue;
-        mb_buf_puts(&call->arguments, "{}");
-        if (!mb_buf_ok(&call->arguments)) return MEMBRANE_ENOMEM;
-    }
-    return 0;
 }
 
 static int close_block(mb_decode *d);
@@ -185,10 +162,10 @@ static int finish_turn(mb_decode *d) {
     m->ended = true;
     turn->has_end = true;
     int status = close_block(d);
-    if (status == 0 && !m->is_whole) status = fill_arguments(turn);
+    if (status == 0 && !m->is_whole) status = mb_turn_fill_arguments(turn);
     // A body shows the input of a call that was cut as an object that looks whole.
     if (m->is_whole && m->is_last_call && is_cut(turn)) turn->calls[turn->call_count - 1].whole = false;
-    if (status == 0) status = map_names(d);
+    if (status == 0) status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(turn);
     if (status == 0 && turn->finish_raw && strcmp(turn->finish_raw, "pause_turn") == 0)
         mb_turn_warn(turn, "%s paused a long turn: send its message back as it is, and it goes on", d->ask->provider);

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "route/classify.h"
 #include "route/echo.h"
+#include "route/write.h"
 
 #define IS(member, name) ((member)->key_len == sizeof(name) - 1 && memcmp((member)->key, name, sizeof(name) - 1) == 0)
 
@@ -228,7 +229,7 @@ static int finish_turn(mb_decode *d, const char *reason, const char *words) {
     g->ended = d->turn->has_end = true;
     mb_turn_finish(d->turn, mb_cohere_finish(reason), reason);
     if (d->turn->finish == MB_FINISH_ERROR) return mb_cohere_ended_badly(d, words);
-    int status = mb_cohere_own_names(d);
+    int status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(d->turn);
     return status ? status : echo_all(d, g);
 }

@@ -38,18 +38,6 @@ mb_finish mb_cohere_finish(const char *word) {
     return MB_FINISH_NONE;
 }
 
-int mb_cohere_own_names(mb_decode *d) {
-    const mb_json *tools = mb_json_get(d->ask->request, "tools");
-    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
-        mb_tool_call *call = &d->turn->calls[i];
-        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
-        if (!own) continue;
-        call->name = mb_arena_strdup(&d->turn->arena, own);
-        if (!call->name) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
 int mb_cohere_no_answer(mb_decode *d, const char *text, size_t len) {
     return mb_error_set(&d->turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
                         d->ask->provider, (int)(len < 200 ? len : 200), text);

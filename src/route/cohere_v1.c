@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "route/classify.h"
 #include "route/cohere.h"
+#include "route/write.h"
 
 // state[0]: flags.
 enum { ENDED = 1, HAS_CALLS = 2, HAS_CITATIONS = 4 };
@@ -60,7 +61,7 @@ static int finish_turn(mb_decode *d, const char *reason) {
     mb_turn_finish(turn, mb_cohere_finish(reason), reason);
     if (turn->finish == MB_FINISH_ERROR) return mb_cohere_ended_badly(d, NULL);
     int status = buf_status(&turn->provider_data);
-    if (status == 0) status = mb_cohere_own_names(d);
+    if (status == 0) status = mb_tool_map_names(d);
     return status ? status : mb_turn_end(turn);
 }
 

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "route/classify.h"
 #include "route/echo.h"
+#include "route/write.h"
 
 #define IS(member, name) ((member)->key_len == sizeof(name) - 1 && memcmp((member)->key, name, sizeof(name) - 1) == 0)
 
@@ -133,30 +134,6 @@ static void take_stop(mb_decode *d, const mb_json *reason) {
     if (word && *word) mb_turn_finish(d->turn, finish, word);
 }
 
-static int map_names(mb_decode *d) {
-    const mb_json *tools = mb_json_get(d->ask->request, "tools");
-    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
-        mb_tool_call *call = &d->turn->calls[i];
-        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
-        if (!own) continue;
-        call->name = mb_arena_strdup(&d->turn->arena, own);
-        if (!call->name) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
-// A call without arguments streams none; only where the answer ran out of tokens they may still have been to come.
-static int fill_arguments(mb_turn *turn) {
-    for (size_t i = 0; i < turn->call_count; i++) {
-        mb_tool_call *call = &turn->calls[i];
-        bool is_cut = turn->finish == MB_FINISH_LENGTH && i + 1 == turn->call_count;
-        if (call->arguments.len || is_cut) continue;
-        mb_buf_puts(&call->arguments, "{}");
-        if (!mb_buf_ok(&call->arguments)) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
 static int malformed(mb_decode *d) {
     const char *word = d->turn->finish_raw ? d->turn->finish_raw : "error";
     int code = strcmp(word, "malformed_tool_use") == 0 ? MEMBRANE_ETOOLUSE : MEMBRANE_ESTREAM;
@@ -173,10 +150,10 @@ static int finish_turn(mb_decode *d) {
     turn->has_end = true;
     int status = close_block(d);
     if (status == 0 && turn->finish == MB_FINISH_ERROR) return malformed(d);
-    if (status == 0) status = fill_arguments(turn);
+    if (status == 0) status = mb_turn_fill_arguments(turn);
     // A body shows the input of a call that was cut as an object that looks whole.
     if (m->is_last_call && turn->finish == MB_FINISH_LENGTH) turn->calls[turn->call_count - 1].whole = false;
-    if (status == 0) status = map_names(d);
+    if (status == 0) status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(turn);
     return status == 0 ? mb_echo_write(d) : status;
 }

@@ -143,18 +143,6 @@ static int tool_use_failed(mb_decode *d) {
                         x && x->finish_message ? ": " : "", x && x->finish_message ? x->finish_message : "");
 }
 
-static int map_names(mb_decode *d) {
-    const mb_json *tools = mb_json_get(d->ask->request, "tools");
-    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
-        mb_tool_call *call = &d->turn->calls[i];
-        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
-        if (!own) continue;
-        call->name = mb_arena_strdup(&d->turn->arena, own);
-        if (!call->name) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
 // ---- tool calls ----------------------------------------------------------------------------------------------------
 
 // The call that came in pieces is over. cut: by the end of the output, though its arguments look whole.
@@ -423,7 +411,7 @@ static int finish_turn(mb_decode *d) {
     if (d->state[1] & ENDED) return 0;
     d->state[1] |= ENDED;
     int status = close_call(d, d->turn->finish == MB_FINISH_LENGTH);
-    if (status == 0) status = map_names(d);
+    if (status == 0) status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(d->turn);
     if (status == 0) status = mb_echo_write(d);
     return status ? status : put_reports(d);

@@ -117,18 +117,6 @@ static mb_finish finish_of(const char *word) {
     return MB_FINISH_NONE;
 }
 
-static int map_names(mb_decode *d) {
-    const mb_json *tools = mb_json_get(d->ask->request, "tools");
-    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
-        mb_tool_call *call = &d->turn->calls[i];
-        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
-        if (!own) continue;
-        call->name = mb_arena_strdup(&d->turn->arena, own);
-        if (!call->name) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
 // The answer is whole: what waited for its end.
 static int finish_turn(mb_decode *d) {
     mb_turn *turn = d->turn;
@@ -138,7 +126,7 @@ static int finish_turn(mb_decode *d) {
         return mb_error_set(&turn->error, MEMBRANE_ESTREAM, "%s ended the answer with finish_reason \"%s\"",
                             d->ask->provider, turn->finish_raw ? turn->finish_raw : "error");
     if ((d->state[1] & REFUSED) && turn->finish == MB_FINISH_STOP) turn->finish = MB_FINISH_CONTENT_FILTER;
-    int status = map_names(d);
+    int status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(turn);
     if (status == 0 && d->state[0]) status = mb_openai_extra_write(extras_of(d), turn);
     return status;

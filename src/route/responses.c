@@ -378,18 +378,6 @@ static void take_usage(mb_turn *turn, const mb_json *usage) {
     take_number(&turn->usage.reasoning, mb_json_get(output, "reasoning_tokens"));
 }
 
-static int map_names(mb_decode *d) {
-    const mb_json *tools = mb_json_get(d->ask->request, "tools");
-    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
-        mb_tool_call *call = &d->turn->calls[i];
-        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
-        if (!own) continue;
-        call->name = mb_arena_strdup(&d->turn->arena, own);
-        if (!call->name) return MEMBRANE_ENOMEM;
-    }
-    return 0;
-}
-
 static void take_finish(mb_decode *d, const mb_json *response, const char *status) {
     const char *reason = mb_json_get_str(mb_json_get(response, "incomplete_details"), "reason");
     mb_finish finish = MB_FINISH_STOP;
@@ -406,7 +394,7 @@ static int finish_turn(mb_decode *d) {
     if (!all) return MEMBRANE_ENOMEM;
     if (all->ended) return 0;
     all->ended = d->turn->has_end = true;
-    int status = map_names(d);
+    int status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(d->turn);
     return status == 0 && all->must_echo ? mb_echo_write(d) : status;
 }

@@ -64,6 +64,18 @@ const char *mb_tool_own_name(const mb_json *tools, const char *wire_name) {
     return found;
 }
 
+int mb_tool_map_names(mb_decode *d) {
+    const mb_json *tools = mb_json_get(d->ask->request, "tools");
+    for (size_t i = 0; tools && i < d->turn->call_count; i++) {
+        mb_tool_call *call = &d->turn->calls[i];
+        const char *own = call->name ? mb_tool_own_name(tools, call->name) : NULL;
+        if (!own) continue;
+        call->name = mb_arena_strdup(&d->turn->arena, own);
+        if (!call->name) return MEMBRANE_ENOMEM;
+    }
+    return 0;
+}
+
 int mb_tool_names_check(const mb_json *tools, membrane_error **err) {
     for (uint32_t i = 0; tools && i < tools->count; i++) {
         const char *name = name_at(tools, i);

@@ -183,6 +183,17 @@ int mb_turn_end(mb_turn *turn) {
     return status;
 }
 
+int mb_turn_fill_arguments(mb_turn *turn) {
+    bool is_cut = turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
+    for (size_t i = 0; i < turn->call_count; i++) {
+        mb_buf *arguments = &turn->calls[i].arguments;
+        if (arguments->len || (is_cut && i + 1 == turn->call_count)) continue;
+        mb_buf_puts(arguments, "{}");
+        if (!mb_buf_ok(arguments)) return MEMBRANE_ENOMEM;
+    }
+    return 0;
+}
+
 // ---- vectors -------------------------------------------------------------------------------------------------------
 
 // Room for one more vector of dims numbers.

@@ -67,6 +67,8 @@ const char *mb_call_name(const mb_json *call);
 void mb_tool_wire_name(const mb_json *tools, const char *name, char ret[MB_WIRE_NAME_MAX + 1]);
 // The other way: our name, NULL if no tool of the request has this wire name under another name.
 const char *mb_tool_own_name(const mb_json *tools, const char *wire_name);
+// The calls of an answer get the names that the request gave its tools. 0 or MEMBRANE_ENOMEM.
+int mb_tool_map_names(mb_decode *d);
 // MEMBRANE_EINVAL if two tools still have one name.
 int mb_tool_names_check(const mb_json *tools, membrane_error **err);
 
