@@ -51,8 +51,8 @@ MEMBRANE_API int membrane_config_trust(const char *path, membrane_result **ret_r
  * [{name, stored}], warnings:[{line, text}]}. config is YAML that membrane_config_check takes; warnings say, line by
  * line, what could not be taken over. os.environ/NAME becomes env:NAME. Keys that stand there themselves become
  * sealed:NAME: with keys (NULL: without) they are stored into that key ring, except where it has one of that name;
- * otherwise a warning says how to store them. Errors: MEMBRANE_ECONFIG (no YAML, or nothing of LiteLLM's), and with keys
- * those of keys.h.
+ * otherwise a warning says how to store them. Errors: MEMBRANE_ECONFIG (no YAML, or nothing of LiteLLM's), and with
+ * keys those of keys.h.
  */
 MEMBRANE_API int membrane_config_import(const char *name, const char *text, size_t len,
                                         const membrane_keys_options *keys, membrane_result **ret_result,

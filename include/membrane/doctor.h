@@ -19,8 +19,9 @@ extern "C" {
 #endif
 
 /**
- * Checks libraries, configuration, keys, key ring, certificates, the call log, the spawn helper and every provider (over the
- * network, at most timeout_ms; 0: 5 s): {ok, items:[{name, state, detail, fix?}]}. Fails only when memory is out.
+ * Checks libraries, configuration, keys, key ring, certificates, the call log, the spawn helper and every provider
+ * (over the network, at most timeout_ms; 0: 5 s): {ok, items:[{name, state, detail, fix?}]}. Fails only when memory is
+ * out.
  */
 MEMBRANE_API int membrane_doctor(membrane_t *m, int64_t timeout_ms, membrane_result **ret_result, membrane_error **err);
 

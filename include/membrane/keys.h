@@ -37,7 +37,8 @@ enum membrane_keys_flags {
     MEMBRANE_KEYS_ENVIRONMENT = 1u << 0
 };
 
-/** Which ring, and what opens it. Fill with membrane_keys_options_init first; pointers are read during the call only. */
+/** Which ring, and what opens it. Fill with membrane_keys_options_init first; pointers are read during the call only.
+ */
 typedef struct membrane_keys_options {
     uint32_t struct_size;   /**< set by membrane_keys_options_init */
     uint32_t flags;         /**< membrane_keys_flags */

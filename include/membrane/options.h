@@ -54,8 +54,8 @@ typedef struct membrane_options {
     size_t config_len;       /**< bytes of config_text; 0 means up to its NUL */
     const char
         *project_dir; /**< where .membrane/config.yaml is looked for with MEMBRANE_USER_CONFIG; NULL: here and above */
-    const char *log_path; /**< the call log's SQLite file; NULL: as configured, else in memory (with
-                             MEMBRANE_USER_CONFIG: the user's state folder) */
+    const char *log_path;   /**< the call log's SQLite file; NULL: as configured, else in memory (with
+                               MEMBRANE_USER_CONFIG: the user's state folder) */
     const char *passphrase; /**< of the key ring, where the configuration names sealed keys; NULL: with
                                MEMBRANE_USER_CONFIG that of MEMBRANE_PASSPHRASE (keys.h) */
 } membrane_options;

@@ -92,8 +92,8 @@ void mb_turn_finish(mb_turn *turn, mb_finish finish, const char *raw);
 // arguments are no whole JSON.
 // Turns STOP into TOOL_CALLS if there are any. Called by adapters at the wire's end, harmless twice.
 int mb_turn_end(mb_turn *turn);
-// {} for each call that was given no arguments, for wires whose streams leave empty ones out; not for the last one of an
-// answer that was cut, whose arguments may still have been to come. Before mb_turn_end.
+// {} for each call that was given no arguments, for wires whose streams leave empty ones out; not for the last one of
+// an answer that was cut, whose arguments may still have been to come. Before mb_turn_end.
 int mb_turn_fill_arguments(mb_turn *turn);
 int mb_turn_vector(mb_turn *turn, const mb_json *numbers); // one embedding; all have the same dimension
 // The same from base64: little-endian floats, or one signed byte a number. Bad vectors are MEMBRANE_ERESPONSE.

@@ -40,7 +40,7 @@ int mb_write_check_plain(const mb_ask *ask, const mb_json *content, membrane_err
 // A string, or the text and document parts of an array one below the other; null is "".
 void mb_content_put_text(mb_buf *out, const mb_json *content);
 void mb_content_put_thinking(mb_buf *out, const mb_json *content);
-void mb_write_text(mb_jw *w, const mb_json *content);                      // the same as a JSON string
+void mb_write_text(mb_jw *w, const mb_json *content); // the same as a JSON string
 // The member key with the call's id, or, where the row's own server takes none so long, with another made of it.
 void mb_write_call_id(mb_jw *w, const mb_ask *ask, const char *key, const mb_json *call);
 void mb_write_call_arguments(mb_jw *w, const mb_json *call, bool as_text); // {} where the history holds bad ones

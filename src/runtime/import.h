@@ -16,7 +16,13 @@ typedef struct mb_import_row {
     const char *key_env;  // LiteLLM's variable, where our kind has another; NULL: the same, or none
 } mb_import_row;
 
-enum { MB_IMPORT_FALLBACKS = 3, MB_IMPORT_ENTRIES = 4096, MB_IMPORT_TARGETS = 64, MB_IMPORT_HEADERS = 16, MB_IMPORT_WARNINGS = 1000 };
+enum {
+    MB_IMPORT_FALLBACKS = 3,
+    MB_IMPORT_ENTRIES = 4096,
+    MB_IMPORT_TARGETS = 64,
+    MB_IMPORT_HEADERS = 16,
+    MB_IMPORT_WARNINGS = 1000
+};
 
 typedef struct mb_import_secret { // a literal key, for the key ring
     const char *name, *value;
@@ -87,10 +93,10 @@ typedef struct mb_import {
     const char *const *kind_names;
     mb_import_kind kinds[64];
     size_t kind_count;
-    int64_t total_ms, retries; // for all, 0 and -1: not said
+    int64_t total_ms, retries;          // for all, 0 and -1: not said
     struct mb_import_warning *warnings; // MB_IMPORT_WARNINGS of them at most
     int warning_count;                  // also those that are not kept
-    bool failed; // memory was out
+    bool failed;                        // memory was out
 } mb_import;
 
 const mb_import_row *mb_import_find(const char *name, size_t len);

@@ -25,12 +25,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../wires/event_lines.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/rng.h"
 #include "route/classify.h"
 #include "route/request.h"
-#include "../wires/event_lines.h"
 
 typedef struct part {
     const char *text;

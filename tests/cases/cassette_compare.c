@@ -109,13 +109,13 @@ static void compare_usage(const cassette *c, const outcome *o, mb_buf *why) {
     int64_t reasoning = mb_json_int(mb_json_get(want, "reasoning"), -1);
     if (cached > 0 && !mb_json_bool(mb_json_get(want, "cached_in_input"), true)) input += cached;
     if (reasoning > 0 && !mb_json_bool(mb_json_get(want, "reasoning_in_output"), true)) output += reasoning;
-    // Where it cannot be told whether the output holds the reasoning, it may.
-    bool unknown = reasoning > 0 && output >= 0 && !mb_json_get(want, "reasoning_in_output");
-    if (unknown && o->usage.output == output + reasoning) output += reasoning;
     // Ours holds what was written to the cache, too; where that stands beside the input it was not counted yet.
     int64_t written = mb_json_int(mb_json_get(want, "cache_write"), -1);
     bool beside = written > 0 && !mb_json_bool(mb_json_get(want, "cached_in_input"), false);
     if (beside && input >= 0 && o->usage.input == input + written) input += written;
+    // Where it cannot be told whether the output holds the reasoning, it may.
+    bool unknown = reasoning > 0 && output >= 0 && !mb_json_get(want, "reasoning_in_output");
+    if (unknown && o->usage.output == output + reasoning) output += reasoning;
     compare_number("input", o->usage.input, input, why);
     if (c->kind != MB_ASK_EMBED) compare_number("output", o->usage.output, output, why);
     compare_number("cached", o->usage.cached, cached, why);

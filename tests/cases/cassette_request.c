@@ -75,7 +75,7 @@ bool cassette_request(const cassette *c, mb_buf *why) {
                   .ret_stream = &stream,
                   .ret_model = model};
     if (read_canonical(&r, reader, &arena, &ask.request, why)) {
-        ask.model = model;
+        ask.model = *model ? model : NULL;
         ask.stream = stream;
         write_again(c, &ask, body, why);
     }

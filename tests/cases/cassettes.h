@@ -17,7 +17,7 @@ typedef struct cassette {
 typedef struct outcome {
     char *text, *thinking, *finish; // finish NULL: not said
     size_t text_len, thinking_len;
-    char *calls; // JSON: [{"name", "arguments": text}]
+    char *calls;   // JSON: [{"name", "arguments": text}]
     char *ranking; // JSON: [[index, score], …]; NULL without
     mb_usage usage;
     size_t vectors, dims;

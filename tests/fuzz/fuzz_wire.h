@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../wires/event_lines.h"
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "../wires/event_lines.h"
 #include "route/adapter.h"
 
 typedef struct fuzz_seen {

@@ -434,7 +434,8 @@ START_TEST(aws_credentials_come_from_the_table_or_the_usual_variables) {
     ck_assert_str_eq(provider("b")->key_refs[0], "env:AWS_SECRET_ACCESS_KEY");
     good(BEDROCK(", aws: {access_key_id: AK2PLANTED, secret_access_key: \"env:MINE\", region: us-gov-west-1}"));
     is_signed_by("AK2PLANTED", "PLANTEDm", NULL, "us-gov-west-1"); // the variables' token is of other keys
-    good(BEDROCK(", aws: {access_key_id: A, secret_access_key: B, session_token: C, region: r}, base_url: \"http://h\""));
+    good(BEDROCK(
+        ", aws: {access_key_id: A, secret_access_key: B, session_token: C, region: r}, base_url: \"http://h\""));
     is_signed_by("A", "B", "C", "r");
     ENV("AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs", "AWS_REGION=us-east-1",
         "AWS_DEFAULT_REGION=eu-west-1");
@@ -452,7 +453,8 @@ END_TEST
 START_TEST(a_configuration_is_valid_wherever_its_region_comes_from) {
     done();
     ck_assert_int_eq(membrane_config_check("x", BEDROCK(""), 0, &err), 0);
-    ck_assert_int_eq(membrane_config_check("x", BEDROCK(", aws: {access_key_id: A, secret_access_key: B}"), 0, &err), 0);
+    ck_assert_int_eq(membrane_config_check("x", BEDROCK(", aws: {access_key_id: A, secret_access_key: B}"), 0, &err),
+                     0);
     ck_assert_int_eq(membrane_config_check("x", BEDROCK(", aws: {region: A}"), 0, &err), MEMBRANE_ECONFIG);
     done();
 }
@@ -475,9 +477,11 @@ END_TEST
 START_TEST(what_is_wrong_with_aws_is_said) {
     ENV("AWS_ACCESS_KEY_ID=AKPLANTED", "AWS_SECRET_ACCESS_KEY=PLANTEDs");
     bad(BEDROCK(""), "a.yaml:1: providers.b: aws.region is missing (or the variable AWS_REGION)");
-    bad(BEDROCK(", base_url: \"http://h\""), "a.yaml:1: providers.b: aws.region is missing (or the variable AWS_REGION)");
+    bad(BEDROCK(", base_url: \"http://h\""),
+        "a.yaml:1: providers.b: aws.region is missing (or the variable AWS_REGION)");
     bad(BEDROCK(", aws: {region: \"a/b\"}"), "a.yaml:1: providers.b: aws.region is no region of AWS");
-    bad(BEDROCK(", aws: {regoin: a}"), "a.yaml:1: unknown key \"regoin\" in providers.b.aws (did you mean \"region\"?)");
+    bad(BEDROCK(", aws: {regoin: a}"),
+        "a.yaml:1: unknown key \"regoin\" in providers.b.aws (did you mean \"region\"?)");
     bad(BEDROCK(", aws: {region: a, access_key_id: x}"),
         "a.yaml:1: providers.b: access_key_id and secret_access_key go together");
     bad(BEDROCK(", api_key: k, aws: {region: a, access_key_id: x, secret_access_key: y}"),

@@ -5,11 +5,11 @@
 
 #include <string.h>
 
+#include "../wires/event_lines.h"
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "route/adapter.h"
 #include "route/request.h"
-#include "../wires/event_lines.h"
 
 typedef struct wire_test {
     const char *kind;    // the row

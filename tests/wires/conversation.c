@@ -191,7 +191,8 @@ static void strict_gemini(const mb_json *contents, mb_buf *why) {
         if (count_of(parts) == 0) mb_buf_putf(why, "contents.%u: without parts; ", (unsigned)i);
         if (i == 0 && !is_role(m, "user")) mb_buf_puts(why, "contents does not begin with the user; ");
         const mb_json *before = i ? mb_json_get(&contents->children[i - 1], "parts") : NULL; // results stand alone
-        if (i && is_role(m, str(&contents->children[i - 1], "role")) && !blocks_with(before, "functionResponse", NULL, false))
+        if (i && is_role(m, str(&contents->children[i - 1], "role")) &&
+            !blocks_with(before, "functionResponse", NULL, false))
             mb_buf_putf(why, "contents.%u: out of turn; ", (unsigned)i);
         if (calls && blocks_with(next, "functionResponse", NULL, false) != calls)
             mb_buf_putf(why, "contents.%u: not as many responses as calls in the next turn; ", (unsigned)i);

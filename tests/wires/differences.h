@@ -69,6 +69,8 @@ static const allowed_difference ALLOWED[] = {
     {MERGED, "converse", "*", "messages", "most models behind it insist on turns"},
     // bedrock-invoke
     {BLANK, "invoke", "*", "textGenerationConfig", "no settings"},
+    {BLANK, "invoke", "*", "inferenceConfig", "no settings"},
+    {BLANK, "invoke", "*", "system", "no system prompt"},
     {ADDED, "invoke", "*", "schemaVersion", "Nova's body says which one it is"},
     {LOST | ADDED, "invoke", "*", "max*_tokens", "by the name that the model's maker gives it"},
     // ollama
@@ -81,7 +83,7 @@ static const allowed_difference ALLOWED[] = {
     {JOINED, "cohere.chat", "*", "messages.*.content", "text is one string"},
     {BLANK, "cohere.chat", "*", "messages.*.content", "calls without text"},
     {REPAIRED, "cohere.chat", "*", "messages.*.tool_calls.*.function.arguments", "bad arguments are not sent again"},
-    {ADDED, "cohere.*chat", "*", "stream", "always said: the second version asks for it"},
+    {ADDED | BLANK, "cohere.*chat", "*", "stream", "always said: the second version asks for it"},
     {ADDED, "cohere.embed", "*", "truncate", "a text that does not fit is refused, never cut without a word"},
     {ADDED, "cohere.embed", "*", "input_type", "newer models insist on it"},
     {ADDED, "cohere.embed", "*", "embedding_types", "floats, by whichever version it answers"},

@@ -13,16 +13,11 @@ static const struct {
     const char *wire;
     const wire_reader *readers;
 } WIRES[] = {
-    {"openai", READERS_OPENAI},
-    {"ollama", READERS_OLLAMA},
-    {"bedrock", READERS_BEDROCK},
-    {"bedrock-invoke", READERS_BEDROCK_INVOKE},
-    {"gemini", READERS_GEMINI},
-    {"openai-responses", READERS_RESPONSES},
-    {"cohere", READERS_COHERE},
-    {"cohere-v1", READERS_COHERE_V1},
-    {"anthropic", READERS_ANTHROPIC},
-    {"triton", READERS_TRITON},
+    {"openai", READERS_OPENAI},       {"ollama", READERS_OLLAMA},
+    {"bedrock", READERS_BEDROCK},     {"bedrock-invoke", READERS_BEDROCK_INVOKE},
+    {"gemini", READERS_GEMINI},       {"openai-responses", READERS_RESPONSES},
+    {"cohere", READERS_COHERE},       {"cohere-v1", READERS_COHERE_V1},
+    {"anthropic", READERS_ANTHROPIC}, {"triton", READERS_TRITON},
 };
 
 const wire_reader *wire_reader_find(const char *wire, const char *api) {

@@ -122,16 +122,21 @@ static bool is_plain_name(const char *name) {
 static bool is_known_document(const mb_json *d) {
     const mb_json *source = mb_json_get(d, "source"), *uri = mb_json_path(source, "s3Location.uri");
     const char *name = mb_json_get_str(d, "name"), *format = mb_json_get_str(d, "format");
-    if (!HAS_ONLY(d, "name", "format", "source") || !is_plain_name(name) || !format || source->count != 1) return false;
+    if (!HAS_ONLY(d, "name", "format", "source") || !source || !is_plain_name(name) || !format || source->count != 1)
+        return false;
     if (mb_json_is(mb_json_get(source, "bytes"), MB_JSON_STRING)) return document_type(d) != NULL;
     const char *dot = mb_json_str(uri) ? strrchr(mb_json_str(uri), '.') : NULL;
     return dot && strcmp(dot + 1, format) == 0 && HAS_ONLY(mb_json_get(source, "s3Location"), "uri");
 }
 
 static bool is_known_image(const mb_json *image) {
+    static const char *const FORMATS[] = {"png", "jpeg", "gif", "webp"};
     const mb_json *source = mb_json_get(image, "source");
-    return HAS_ONLY(image, "format", "source") && HAS_ONLY(source, "bytes") && mb_json_get_str(source, "bytes") &&
-           mb_json_get_str(image, "format");
+    bool has_format = false;
+    for (size_t i = 0; i < MB_COUNT(FORMATS); i++)
+        has_format |= mb_json_str_is(mb_json_get(image, "format"), FORMATS[i]);
+    return has_format && HAS_ONLY(image, "format", "source") && HAS_ONLY(source, "bytes") &&
+           mb_json_get_str(source, "bytes");
 }
 
 static bool is_text(const mb_json *block) {
@@ -236,7 +241,8 @@ static void put_user(mb_jw *w, const read_ask *ask, const mb_json *content) {
 
 static const mb_json *call_in(const mb_json *block) {
     const mb_json *use = mb_json_get(block, "toolUse");
-    return use && block->count == 1 && HAS_ONLY(use, "toolUseId", "name", "input") ? use : NULL;
+    bool is_named = mb_json_get_str(use, "toolUseId") && mb_json_get_str(use, "name");
+    return is_named && block->count == 1 && HAS_ONLY(use, "toolUseId", "name", "input") ? use : NULL;
 }
 
 static void put_calls(mb_jw *w, const mb_json *content) {
@@ -323,7 +329,8 @@ static bool are_answered(const mb_json *calls, const mb_json *next) {
     }
     for (uint32_t i = 0; next && i < next->count; i++) {
         const mb_json *result = mb_json_get(&next->children[i], "toolResult"), *list = mb_json_get(result, "content");
-        if (result && (i >= n || !mb_json_is(list, MB_JSON_ARRAY) || list->count == 0)) return false;
+        if (result && (i >= n || next->children[i].count != 1 || !mb_json_is(list, MB_JSON_ARRAY) || list->count == 0))
+            return false;
     }
     return true;
 }
@@ -333,7 +340,9 @@ static bool is_sayable(const mb_json *messages) {
     for (uint32_t i = 0; i < messages->count; i++) {
         const mb_json *m = &messages->children[i], *content = mb_json_get(m, "content");
         bool is_assistant = mb_json_str_is(mb_json_get(m, "role"), "assistant");
-        if (!mb_json_is(content, MB_JSON_ARRAY) || !are_answered(calls, is_assistant ? NULL : content)) return false;
+        if (!HAS_ONLY(m, "role", "content") || !mb_json_is(content, MB_JSON_ARRAY) ||
+            !are_answered(calls, is_assistant ? NULL : content))
+            return false;
         calls = is_assistant ? content : NULL;
     }
     return are_answered(calls, NULL);
@@ -405,15 +414,23 @@ static void put_tools(mb_jw *w, const mb_json *tools) {
     mb_jw_end_array(w);
 }
 
+static bool is_known_choice(const mb_json *choice) {
+    const mb_json *tool = mb_json_get(choice, "tool"), *any = mb_json_get(choice, "any");
+    const mb_json *other = any ? any : mb_json_get(choice, "auto");
+    if (!choice) return true;
+    if (tool) return choice->count == 1 && HAS_ONLY(tool, "name") && mb_json_get_str(tool, "name");
+    return mb_json_is(other, MB_JSON_OBJECT) && other->count == 0 && choice->count == 1;
+}
+
 static void read_tools(const read_ask *ask, const mb_json *config, mb_jw *out, bedrock_extra *extra) {
     const mb_json *tools = mb_json_get(config, "tools"), *choice = mb_json_get(config, "toolChoice");
     const mb_json *name = mb_json_path(choice, "tool.name");
-    if (!mb_json_is(tools, MB_JSON_ARRAY)) {
+    if (!mb_json_is(tools, MB_JSON_ARRAY) || tools->count == 0) {
         if (config) bedrock_extra_put(extra, config);
         return;
     }
     put_tools(out, tools);
-    if (ask->kind != MB_ASK_CHAT) { // where no choice is made
+    if (ask->kind != MB_ASK_CHAT || !is_known_choice(choice)) { // no choice is made of tokens to be counted
         bedrock_extra_rest(extra, config, (const char *const[]){"tools", NULL});
         return;
     }
@@ -459,10 +476,14 @@ void bedrock_sampling(const mb_json *table, const bedrock_names *names, mb_jw *o
 }
 
 static bool read_format(const mb_json *config, mb_jw *out) {
-    const mb_json *named = mb_json_path(config, "textFormat.structure.jsonSchema"), *tree = NULL;
-    const mb_json *schema = mb_json_get(named, "schema");
+    const mb_json *format = mb_json_get(config, "textFormat"), *structure = mb_json_get(format, "structure");
+    const mb_json *named = mb_json_get(structure, "jsonSchema"), *tree = NULL, *schema = mb_json_get(named, "schema");
+    const mb_json *name = mb_json_get(named, "name"), *description = mb_json_get(named, "description");
+    bool is_known = HAS_ONLY(format, "type", "structure") && HAS_ONLY(structure, "jsonSchema") &&
+                    mb_json_str_is(mb_json_get(format, "type"), "json_schema") && (!name || mb_json_str(name)) &&
+                    (!description || mb_json_str(description));
     mb_arena arena = {0};
-    bool good = mb_json_is(schema, MB_JSON_STRING) && HAS_ONLY(named, "schema", "name", "description") &&
+    bool good = is_known && mb_json_is(schema, MB_JSON_STRING) && HAS_ONLY(named, "schema", "name", "description") &&
                 mb_json_parse(&arena, schema->str, schema->len, &tree, NULL) == 0 && tree->type == MB_JSON_OBJECT;
     if (good) {
         mb_jw_key(out, "response_format");
@@ -508,6 +529,8 @@ bool bedrock_body(const read_ask *ask, const mb_json *body, const bedrock_names 
     bedrock_extra_rest(extra, fields, (const char *const[]){thinks ? "thinking" : "", NULL});
     bool formed = read_format(output, out);
     bedrock_extra_rest(extra, output, (const char *const[]){formed ? "textFormat" : "", NULL});
+    if (fields && fields->count == 0) bedrock_extra_put(extra, fields); // empty, or null
+    if (output && output->count == 0) bedrock_extra_put(extra, output);
     for (uint32_t i = 0; i < body->count; i++) {
         const mb_json alone = {.type = MB_JSON_OBJECT, .count = 1, .children = &body->children[i]};
         if (!HAS_ONLY(&alone, "messages", "system", "inferenceConfig", "toolConfig", "outputConfig",

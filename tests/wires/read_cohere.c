@@ -21,12 +21,15 @@ static bool has_only(const mb_json *object, const char *const *known) {
 
 static void put_part(mb_jw *w, const mb_json *part) {
     static const char *const TEXT[] = {"type", "text", NULL}, *const IMAGE[] = {"type", "image_url", NULL};
+    static const char *const URL[] = {"url", "detail", NULL};
     const char *text = mb_json_get_str(part, "text");
+    const mb_json *image = mb_json_get(part, "image_url"), *detail = mb_json_get(image, "detail");
+    bool is_known = mb_json_get_str(image, "url") && has_only(image, URL) && (!detail || mb_json_str(detail));
     mb_jw_object(w);
     if (is(part, "text") && text && *text && has_only(part, TEXT)) {
         mb_jw_kstr(w, "type", "text");
         mb_jw_kvalue_if(w, "text", mb_json_get(part, "text"));
-    } else if (is(part, "image_url") && mb_json_get(mb_json_get(part, "image_url"), "url") && has_only(part, IMAGE)) {
+    } else if (is(part, "image_url") && is_known && has_only(part, IMAGE)) {
         mb_jw_kstr(w, "type", "image_url");
         mb_jw_kvalue_if(w, "image_url", mb_json_get(part, "image_url"));
     } else {
@@ -144,7 +147,11 @@ static bool put_tools(mb_jw *w, const mb_json *tools) {
     mb_jw_array(w);
     for (uint32_t i = 0; i < tools->count; i++) {
         const mb_json *tool = &tools->children[i], *function = mb_json_get(tool, "function");
-        bool plain = function && has_only(tool, TOOL) && has_only(function, FUNCTION);
+        const mb_json *description = mb_json_get(function, "description"),
+                      *schema = mb_json_get(function, "parameters");
+        bool plain = is(tool, "function") && has_only(tool, TOOL) && mb_json_get_str(function, "name") &&
+                     has_only(function, FUNCTION) && (!description || mb_json_str(description)) &&
+                     (!schema || schema->type == MB_JSON_OBJECT);
         mb_jw_object(w);
         mb_jw_kstr(w, "type", plain ? "function" : "raw");
         mb_jw_kvalue_if(w, plain ? "function" : "raw", plain ? function : tool);
@@ -180,7 +187,9 @@ static bool read_format(const read_ask *ask, mb_jw *out, const char *schema_key)
 
 static bool read_thinking(const read_ask *ask, mb_jw *out) {
     const mb_json *thinking = mb_json_get(ask->body, "thinking"), *budget = mb_json_get(thinking, "token_budget");
-    if (!mb_json_get_str(thinking, "type") || (budget && mb_json_int(budget, 0) < 1)) return false;
+    static const char *const KNOWN[] = {"type", "token_budget", NULL};
+    bool is_known = is(thinking, "enabled") || (is(thinking, "disabled") && !budget);
+    if (!is_known || !has_only(thinking, KNOWN) || (budget && mb_json_int(budget, 0) < 1)) return false;
     mb_jw_key(out, "thinking");
     if (!budget) {
         mb_jw_bool(out, is(thinking, "enabled"));
@@ -210,17 +219,79 @@ static void read_sampling(const read_ask *ask, mb_jw *out, const char **known, s
 
 // ---- requests ------------------------------------------------------------------------------------------------------
 
+static bool are_known_calls(const mb_json *calls) {
+    static const char *const CALL[] = {"id", "type", "function", NULL}, *const FUNCTION[] = {"name", "arguments", NULL};
+    if (!mb_json_is(calls, MB_JSON_ARRAY) || calls->count == 0) return false;
+    for (uint32_t i = 0; i < calls->count; i++) {
+        const mb_json *call = &calls->children[i], *function = mb_json_get(call, "function");
+        if (!is(call, "function") || !mb_json_get_str(call, "id") || !has_only(call, CALL)) return false;
+        if (!mb_json_get_str(function, "name") || !mb_json_get_str(function, "arguments")) return false;
+        if (!has_only(function, FUNCTION)) return false;
+    }
+    return true;
+}
+
+static bool is_known_message(const mb_json *m) {
+    static const char *const SAID[] = {"role", "content", NULL}, *const RESULT[] = {"role", "content", "tool_call_id",
+                                                                                    NULL};
+    static const char *const TURN[] = {"role", "content", "tool_calls", "tool_plan", "citations", NULL};
+    const mb_json *role = mb_json_get(m, "role"), *calls = mb_json_get(m, "tool_calls");
+    if (mb_json_str_is(role, "tool")) return has_only(m, RESULT) && mb_json_get_str(m, "tool_call_id");
+    if (mb_json_str_is(role, "assistant")) return has_only(m, TURN) && (!calls || are_known_calls(calls));
+    return has_only(m, SAID) && (mb_json_str_is(role, "user") || mb_json_str_is(role, "system"));
+}
+
+// How many results of these calls follow directly; more or fewer than there are calls cannot be said.
+static bool are_answered(const mb_json *messages, uint32_t at, uint32_t *ret_results) {
+    const mb_json *calls = mb_json_get(&messages->children[at], "tool_calls");
+    uint32_t n = 0;
+    for (; at + 1 + n < messages->count; n++) {
+        const mb_json *id = mb_json_get(&messages->children[at + 1 + n], "tool_call_id");
+        bool found = false;
+        for (uint32_t i = 0; calls && i < calls->count && id; i++)
+            found |= mb_json_equal(id, mb_json_get(&calls->children[i], "id"));
+        if (!found) break;
+    }
+    *ret_results = n;
+    return n == (calls ? calls->count : 0);
+}
+
+// What cannot be said stays in the provider's words.
+static bool is_sayable(const mb_json *messages) {
+    uint32_t results;
+    for (uint32_t i = 0; i < messages->count; i += 1 + results) {
+        const mb_json *m = &messages->children[i];
+        if (!is_known_message(m) || mb_json_get(m, "tool_call_id") || !are_answered(messages, i, &results))
+            return false;
+        for (uint32_t j = 0; j < results; j++)
+            if (!is_known_message(m + 1 + j)) return false;
+    }
+    return true;
+}
+
+static void put_messages(mb_jw *out, const read_ask *ask, const mb_json *messages, bool is_raw) {
+    mb_jw_key(out, "messages");
+    mb_jw_array(out);
+    if (is_raw) {
+        mb_jw_object(out);
+        mb_jw_kstr(out, "role", "user");
+        mb_jw_kstr(out, "content", "");
+        mb_jw_end_object(out);
+    }
+    for (uint32_t i = 0; i < messages->count && !is_raw; i++) put_message(out, ask, &messages->children[i]);
+    mb_jw_end_array(out);
+}
+
 static bool read_chat(const read_ask *ask, mb_jw *out) {
-    const char *known[32] = {"model", "messages", "stream"};
-    size_t count = 3;
+    const char *known[32] = {"model", "stream"};
+    size_t count = 2;
     const mb_json *messages = mb_json_get(ask->body, "messages"), *logprobs = mb_json_get(ask->body, "logprobs");
     if (!mb_json_is(messages, MB_JSON_ARRAY)) return false;
     *ask->ret_stream = mb_json_bool(mb_json_get(ask->body, "stream"), false);
     read_model(ask, mb_json_get_str(ask->body, "model"));
-    mb_jw_key(out, "messages");
-    mb_jw_array(out);
-    for (uint32_t i = 0; i < messages->count; i++) put_message(out, ask, &messages->children[i]);
-    mb_jw_end_array(out);
+    bool is_raw = !is_sayable(messages);
+    put_messages(out, ask, messages, is_raw);
+    if (!is_raw) known[count++] = "messages";
     bool has_tools = put_tools(out, mb_json_get(ask->body, "tools"));
     if (has_tools) known[count++] = "tools";
     read_sampling(ask, out, known, &count);
