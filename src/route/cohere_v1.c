@@ -61,6 +61,9 @@ static int finish_turn(mb_decode *d, const char *reason) {
     mb_turn_finish(turn, mb_cohere_finish(reason), reason);
     if (turn->finish == MB_FINISH_ERROR) return mb_cohere_ended_badly(d, NULL);
     int status = buf_status(&turn->provider_data);
+    // Calls come as objects, which look whole where the answer was cut.
+    bool is_cut = turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
+    if (is_cut && turn->call_count) turn->calls[turn->call_count - 1].whole = false;
     if (status == 0) status = mb_tool_map_names(d);
     return status ? status : mb_turn_end(turn);
 }

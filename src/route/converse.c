@@ -151,8 +151,9 @@ static int finish_turn(mb_decode *d) {
     int status = close_block(d);
     if (status == 0 && turn->finish == MB_FINISH_ERROR) return malformed(d);
     if (status == 0) status = mb_turn_fill_arguments(turn);
-    // A body shows the input of a call that was cut as an object that looks whole.
-    if (m->is_last_call && turn->finish == MB_FINISH_LENGTH) turn->calls[turn->call_count - 1].whole = false;
+    // A body shows the input of a call that was cut, by the limit or by a guardrail, as an object that looks whole.
+    bool is_cut = turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
+    if (m->is_last_call && is_cut) turn->calls[turn->call_count - 1].whole = false;
     if (status == 0) status = mb_tool_map_names(d);
     if (status == 0) status = mb_turn_end(turn);
     return status == 0 ? mb_echo_write(d) : status;

@@ -340,9 +340,8 @@ static bool is_sayable(const mb_json *messages) {
     for (uint32_t i = 0; i < messages->count; i++) {
         const mb_json *m = &messages->children[i], *content = mb_json_get(m, "content");
         bool is_assistant = mb_json_str_is(mb_json_get(m, "role"), "assistant");
-        if (!HAS_ONLY(m, "role", "content") || !mb_json_is(content, MB_JSON_ARRAY) ||
-            !are_answered(calls, is_assistant ? NULL : content))
-            return false;
+        bool is_known = HAS_ONLY(m, "role", "content") && mb_json_is(content, MB_JSON_ARRAY) && content->count;
+        if (!is_known || !are_answered(calls, is_assistant ? NULL : content)) return false;
         calls = is_assistant ? content : NULL;
     }
     return are_answered(calls, NULL);
