@@ -340,7 +340,11 @@ static bool is_sayable(const mb_json *messages) {
     for (uint32_t i = 0; i < messages->count; i++) {
         const mb_json *m = &messages->children[i], *content = mb_json_get(m, "content");
         bool is_assistant = mb_json_str_is(mb_json_get(m, "role"), "assistant");
-        bool is_known = HAS_ONLY(m, "role", "content") && mb_json_is(content, MB_JSON_ARRAY) && content->count;
+        bool is_user = mb_json_str_is(mb_json_get(m, "role"), "user");
+        bool is_known = (is_user || is_assistant) && HAS_ONLY(m, "role", "content") &&
+                        mb_json_is(content, MB_JSON_ARRAY) && content->count;
+        for (uint32_t j = 0; is_known && j < content->count; j++)
+            is_known = content->children[j].type == MB_JSON_OBJECT;
         if (!is_known || !are_answered(calls, is_assistant ? NULL : content)) return false;
         calls = is_assistant ? content : NULL;
     }

@@ -9,6 +9,7 @@
 static bool is(const mb_json *v, const char *type) { return mb_json_str_is(mb_json_get(v, "type"), type); }
 
 static bool has_only(const mb_json *object, const char *const *known) {
+    if (!mb_json_is(object, MB_JSON_OBJECT)) return false;
     for (uint32_t i = 0; i < object->count; i++) {
         bool found = false;
         for (const char *const *k = known; *k; k++) found |= strcmp(*k, object->children[i].key) == 0;
