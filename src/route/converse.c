@@ -494,11 +494,20 @@ int mb_converse_no_answer(mb_decode *d, const char *text, size_t len) {
                         d->ask->provider, (int)(len < 200 ? len : 200), text);
 }
 
+// An error that came with status 200, from a gateway or from AWS's front: it keeps its own words.
+static bool is_error(const mb_json **root) {
+    const mb_json *inner = mb_json_get(*root, "Output");
+    if (mb_json_get_str(inner, "__type")) *root = inner;
+    return !mb_json_get(*root, "output") && (mb_json_get_str(*root, "message") || mb_json_get_str(*root, "__type"));
+}
+
 static int body(mb_decode *d, const char *text, size_t len) {
     const mb_json *root = NULL;
     if (d->ask->kind != MB_ASK_CHAT) return mb_converse_server_body(d, text, len);
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
+    if (status == 0 && is_error(&root))
+        return mb_classify_json(d->ask->quirks->kind, d->ask->provider, 200, root, &d->turn->error);
     status = status == 0 ? mb_converse_body(d, root) : MEMBRANE_ERESPONSE;
     return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_converse_no_answer(d, text, len) : status;
 }
