@@ -20,6 +20,7 @@
 typedef struct told {
     const char *message, *type, *code, *request_id, *param;
     int status;           // the status inside the body, 0 without
+    const char *wait;     // how long to wait, as Google says it ("34.5s"), NULL without
     char amazon_type[80]; // type without its namespace: what Amazon's servers say of an error
 } told;
 
@@ -73,12 +74,22 @@ static void read_object(const mb_json *v, told *t) {
     for (size_t i = 0; i < MB_COUNT(STATUSES) && !t->status; i++) t->status = as_status(mb_json_get(v, STATUSES[i]));
 }
 
+// Google says in the body, not in a header, when to come again.
+static const char *wait_of(const mb_json *error) {
+    const mb_json *details = mb_json_get(error, "details");
+    const char *wait = NULL;
+    for (uint32_t i = 0; mb_json_is(details, MB_JSON_ARRAY) && i < details->count && !wait; i++)
+        wait = mb_json_get_str(&details->children[i], "retryDelay");
+    return wait;
+}
+
 static told read_body(const mb_json *root) {
     told t = {0};
     if (mb_json_is(root, MB_JSON_ARRAY)) root = mb_json_at(root, 0);
     const mb_json *error = mb_json_get(root, "error");
     if (mb_json_is(error, MB_JSON_OBJECT)) {
         read_object(error, &t);
+        t.wait = wait_of(error);
         const char *raw = mb_json_get_str(mb_json_get(error, "metadata"), "raw"); // OpenRouter: what its provider said
         if (raw && t.message && strcmp(t.message, "Provider returned error") == 0) t.message = raw;
     }
@@ -177,6 +188,15 @@ static void add_hint(membrane_error *e, int code, int status) {
         mb_error_hint(e, "shorten the prompt, or use a model with a larger context window");
 }
 
+static int64_t wait_ms(const char *text) {
+    char number[24];
+    size_t len = text ? strlen(text) : 0;
+    if (len < 2 || len >= sizeof number || text[len - 1] != 's') return -1;
+    memcpy(number, text, len - 1);
+    number[len - 1] = '\0';
+    return mb_retry_after_ms(NULL, number, 0);
+}
+
 static int make_error(const char *engine, const char *provider, int status, const told *t,
                       const char *header_request_id, int64_t retry_after_ms, membrane_error **err) {
     int inner = status >= 200 && status < 300 && t->status ? t->status : status;
@@ -190,7 +210,7 @@ static int make_error(const char *engine, const char *provider, int status, cons
         mb_error_set(&e, code, "%s (%s): %s (HTTP %d)", provider, engine, words, inner);
     if (e && !mb_error_is_static(e)) {
         e->http_status = inner;
-        e->retry_after_ms = retry_after_ms;
+        e->retry_after_ms = retry_after_ms < 0 ? wait_ms(t->wait) : retry_after_ms;
         mb_error_field(e, &e->provider, provider);
         mb_error_field(e, &e->provider_message, t->message);
         mb_error_field(e, &e->provider_request_id, header_request_id ? header_request_id : t->request_id);

@@ -75,6 +75,25 @@ START_TEST(the_error_keeps_what_was_said) {
 }
 END_TEST
 
+START_TEST(a_body_may_say_when_to_come_again) {
+    static const struct {
+        const char *wait;
+        int64_t header, ms;
+    } ROWS[] = {{"\"34.5s\"", -1, 34500}, {"\"34s\"", 1500, 1500}, {"\"9999s\"", -1, 120000}, {"\"s\"", -1, -1},
+                {"\"-3s\"", -1, -1},      {"34", -1, -1},          {"\"34m\"", -1, -1},       {"\"1e9s\"", -1, -1}};
+    for (size_t i = 0; i < MB_COUNT(ROWS); i++) {
+        membrane_error *err = NULL;
+        mb_buf body = MB_BUF(1024);
+        mb_buf_putf(&body, "{\"error\":{\"code\":429,\"message\":\"m\",\"details\":[{},{\"retryDelay\":%s}]}}",
+                    ROWS[i].wait);
+        mb_classify("gemini", "g", 429, body.data, body.len, NULL, ROWS[i].header, &err);
+        ck_assert_msg(membrane_error_retry_after_ms(err) == ROWS[i].ms, "%s", ROWS[i].wait);
+        membrane_error_free(err);
+        mb_buf_free(&body);
+    }
+}
+END_TEST
+
 START_TEST(loading_is_told_from_overloaded) {
     membrane_error *err = NULL;
     mb_classify("llamacpp", "l", 503, "{\"error\":{\"message\":\"Loading model\"}}", 37, NULL, -1, &err);
@@ -128,6 +147,7 @@ END_TEST
 static void tests(TCase *tc) {
     tcase_add_test(tc, answers_have_their_kinds);
     tcase_add_test(tc, the_error_keeps_what_was_said);
+    tcase_add_test(tc, a_body_may_say_when_to_come_again);
     tcase_add_test(tc, loading_is_told_from_overloaded);
     tcase_add_test(tc, retry_after_is_read_in_all_its_forms);
     tcase_add_test(tc, every_allocation_may_fail);
