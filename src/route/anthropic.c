@@ -577,8 +577,7 @@ static int body(mb_decode *d, const char *text, size_t len) {
     if (status == MEMBRANE_ENOMEM) return status;
     status = status == 0 ? answer(d, root) : MEMBRANE_ERESPONSE;
     if (status != MEMBRANE_ERESPONSE || d->turn->error) return status;
-    return mb_error_set(&d->turn->error, status, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
+    return mb_turn_no_answer(d->turn, d->ask->provider, text, len);
 }
 
 static int end(mb_decode *d) {

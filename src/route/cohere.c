@@ -326,7 +326,8 @@ static int body(mb_decode *d, const char *text, size_t len) {
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
     status = status == 0 ? take_body(d, root) : MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_cohere_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_turn_no_answer(d->turn, d->ask->provider, text, len)
+                                                           : status;
 }
 
 static int end(mb_decode *d) {

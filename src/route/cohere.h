@@ -16,7 +16,6 @@ int mb_cohere_body_other(mb_decode *d, const char *text, size_t len);
 // {"billed_units", "tokens", "cached_tokens"}: the tokens, or what was billed where those are not said.
 void mb_cohere_usage(mb_turn *turn, const mb_json *usage);
 mb_finish mb_cohere_finish(const char *word);
-int mb_cohere_no_answer(mb_decode *d, const char *text, size_t len);
 // An answer that ended in an error of its own; words may be NULL.
 int mb_cohere_ended_badly(mb_decode *d, const char *words);
 

@@ -38,11 +38,6 @@ mb_finish mb_cohere_finish(const char *word) {
     return MB_FINISH_NONE;
 }
 
-int mb_cohere_no_answer(mb_decode *d, const char *text, size_t len) {
-    return mb_error_set(&d->turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
-}
-
 int mb_cohere_ended_badly(mb_decode *d, const char *words) {
     return mb_error_set(&d->turn->error, MEMBRANE_ESTREAM, "%s ended the answer with an error%s%s", d->ask->provider,
                         words ? ": " : "", words ? words : "");
@@ -210,5 +205,5 @@ int mb_cohere_body_other(mb_decode *d, const char *text, size_t len) {
     if (status == MEMBRANE_ENOMEM) return status;
     status = status == 0 ? take_other(d, root) : MEMBRANE_ERESPONSE;
     d->turn->has_end = status == 0;
-    return status == MEMBRANE_ERESPONSE ? mb_cohere_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE ? mb_turn_no_answer(d->turn, d->ask->provider, text, len) : status;
 }

@@ -117,7 +117,8 @@ static int body(mb_decode *d, const char *text, size_t len) {
     bool is_answer = status == 0 && mb_json_is(mb_json_get(root, "text"), MB_JSON_STRING);
     status = is_answer ? take_answer(d, root, NULL) : MEMBRANE_ERESPONSE;
     if (status == MEMBRANE_EMALFORMED) status = MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_cohere_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_turn_no_answer(d->turn, d->ask->provider, text, len)
+                                                           : status;
 }
 
 static int end(mb_decode *d) {

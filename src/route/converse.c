@@ -489,11 +489,6 @@ int mb_converse_body(mb_decode *d, const mb_json *root) {
     return status == MEMBRANE_EMALFORMED ? MEMBRANE_ERESPONSE : status;
 }
 
-int mb_converse_no_answer(mb_decode *d, const char *text, size_t len) {
-    return mb_error_set(&d->turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
-}
-
 // An error that came with status 200, from a gateway or from AWS's front: it keeps its own words.
 static bool is_error(const mb_json **root) {
     const mb_json *inner = mb_json_get(*root, "Output");
@@ -509,7 +504,8 @@ static int body(mb_decode *d, const char *text, size_t len) {
     if (status == 0 && is_error(&root))
         return mb_classify_json(d->ask->quirks->kind, d->ask->provider, 200, root, &d->turn->error);
     status = status == 0 ? mb_converse_body(d, root) : MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_converse_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_turn_no_answer(d->turn, d->ask->provider, text, len)
+                                                           : status;
 }
 
 const mb_adapter mb_adapter_bedrock = {"bedrock", MB_FRAMES_EVENTSTREAM, mb_converse_write, frame,

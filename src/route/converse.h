@@ -20,7 +20,6 @@ int mb_converse_body(mb_decode *d, const mb_json *root);
 int mb_converse_end(mb_decode *d);
 // An exception in the stream: its name stands behind "error:" in the frame's event. Always an error's code.
 int mb_converse_exception(mb_decode *d, const mb_frame *f);
-int mb_converse_no_answer(mb_decode *d, const char *text, size_t len);
 // Lists of models, one model, counted tokens.
 int mb_converse_server_body(mb_decode *d, const char *text, size_t len);
 

@@ -135,5 +135,5 @@ int mb_converse_server_body(mb_decode *d, const char *text, size_t len) {
     status = status == 0 ? answer(d, root) : MEMBRANE_ERESPONSE;
     if (status == 0 && !mb_buf_ok(&d->turn->json))
         return d->turn->json.failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE ? mb_converse_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE ? mb_turn_no_answer(d->turn, d->ask->provider, text, len) : status;
 }

@@ -563,8 +563,7 @@ static int body(mb_decode *d, const char *text, size_t len) {
     status = status == 0 && root->type >= MB_JSON_ARRAY ? answer(d, root) : MEMBRANE_ERESPONSE;
     if (status == MEMBRANE_EMALFORMED) status = MEMBRANE_ERESPONSE;
     if (status != MEMBRANE_ERESPONSE || d->turn->error) return status;
-    return mb_error_set(&d->turn->error, status, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
+    return mb_turn_no_answer(d->turn, d->ask->provider, text, len);
 }
 
 static int end(mb_decode *d) {

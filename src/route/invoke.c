@@ -279,7 +279,8 @@ static int body(mb_decode *d, const char *text, size_t len) {
     else
         status = chat_body(d, root, text, len);
     if (status == MEMBRANE_EMALFORMED) status = MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_converse_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_turn_no_answer(d->turn, d->ask->provider, text, len)
+                                                           : status;
 }
 
 const mb_adapter mb_adapter_bedrock_invoke = {

@@ -489,27 +489,22 @@ static int take_vectors(mb_decode *d, const mb_json *root) {
     return status;
 }
 
-static int no_answer(mb_decode *d, const char *text, size_t len) {
-    return mb_error_set(&d->turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
-}
-
 static int take_body(mb_decode *d, const mb_json *root, const char *text, size_t len) {
     bool has_choices = false;
     d->state[1] |= WHOLE;
     bool is_list = root->type == MB_JSON_ARRAY && d->ask->kind == MB_ASK_RERANK;
-    if (root->type != MB_JSON_OBJECT && !is_list) return no_answer(d, text, len);
+    if (root->type != MB_JSON_OBJECT && !is_list) return mb_turn_no_answer(d->turn, d->ask->provider, text, len);
     int status = is_list ? 0 : take_root(d, root, &has_choices);
     if (status != 0) return status == MEMBRANE_EMALFORMED ? MEMBRANE_ERESPONSE : status;
     if (d->ask->kind == MB_ASK_EMBED) {
         status = take_vectors(d, root);
-        return status == MEMBRANE_ERESPONSE ? no_answer(d, text, len) : status;
+        return status == MEMBRANE_ERESPONSE ? mb_turn_no_answer(d->turn, d->ask->provider, text, len) : status;
     }
     if (d->ask->kind == MB_ASK_RERANK) {
         status = mb_rerank_read(d, root);
-        return status == MEMBRANE_ERESPONSE ? no_answer(d, text, len) : status;
+        return status == MEMBRANE_ERESPONSE ? mb_turn_no_answer(d->turn, d->ask->provider, text, len) : status;
     }
-    if (!has_choices) return no_answer(d, text, len);
+    if (!has_choices) return mb_turn_no_answer(d->turn, d->ask->provider, text, len);
     d->turn->has_end = true;
     return finish_turn(d);
 }
@@ -520,7 +515,7 @@ static int body(mb_decode *d, const char *text, size_t len) {
     if (!(here >> d->ask->kind & 1)) return mb_openai_server_body(d, text, len);
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
-    return status == 0 ? take_body(d, root, text, len) : no_answer(d, text, len);
+    return status == 0 ? take_body(d, root, text, len) : mb_turn_no_answer(d->turn, d->ask->provider, text, len);
 }
 
 static int end(mb_decode *d) {

@@ -553,11 +553,6 @@ static int frame(mb_decode *d, const mb_frame *f) {
 
 // ---- whole bodies --------------------------------------------------------------------------------------------------
 
-static int no_answer(mb_decode *d, const char *text, size_t len) {
-    return mb_error_set(&d->turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
-}
-
 static int take_count(mb_decode *d, const mb_json *root) {
     int64_t n = mb_json_int(mb_json_get(root, "input_tokens"), -1);
     if (n < 0) return MEMBRANE_ERESPONSE;
@@ -583,7 +578,8 @@ static int body(mb_decode *d, const char *text, size_t len) {
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
     status = status == 0 ? take_body(d, root) : MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE && !d->turn->error ? no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_turn_no_answer(d->turn, d->ask->provider, text, len)
+                                                           : status;
 }
 
 static int end(mb_decode *d) {

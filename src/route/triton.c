@@ -196,11 +196,6 @@ static int take_vectors(mb_decode *d, const mb_json *root) {
 
 // ---- whole bodies --------------------------------------------------------------------------------------------------
 
-int mb_triton_no_answer(mb_decode *d, const char *text, size_t len) {
-    return mb_error_set(&d->turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
-                        d->ask->provider, (int)(len < 200 ? len : 200), text);
-}
-
 static int take_body(mb_decode *d, const mb_json *root) {
     bool has_text = false;
     if (root->type != MB_JSON_OBJECT) return MEMBRANE_ERESPONSE;
@@ -217,7 +212,8 @@ static int body(mb_decode *d, const char *text, size_t len) {
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
     status = status == 0 ? take_body(d, root) : MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_triton_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE && !d->turn->error ? mb_turn_no_answer(d->turn, d->ask->provider, text, len)
+                                                           : status;
 }
 
 const mb_adapter mb_adapter_triton = {

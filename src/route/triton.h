@@ -11,7 +11,5 @@ int mb_triton_write(const mb_ask *ask, mb_wire *wire, membrane_error **err);
 int mb_triton_server_body(mb_decode *d, const char *text, size_t len);
 // A server that is not ready says so by its status alone; one without a model repository knows no such address.
 int mb_triton_refused(mb_decode *d, int status, const char *text, size_t len);
-// 200 with a body that is no answer.
-int mb_triton_no_answer(mb_decode *d, const char *text, size_t len);
 
 #endif

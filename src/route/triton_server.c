@@ -119,7 +119,7 @@ int mb_triton_server_body(mb_decode *d, const char *text, size_t len) {
     int status = mb_json_parser_parse(d->parser, text, len, false, &root);
     if (status == MEMBRANE_ENOMEM) return status;
     status = status == 0 ? answer(d, root) : MEMBRANE_ERESPONSE;
-    return status == MEMBRANE_ERESPONSE ? mb_triton_no_answer(d, text, len) : status;
+    return status == MEMBRANE_ERESPONSE ? mb_turn_no_answer(d->turn, d->ask->provider, text, len) : status;
 }
 
 // ---- refusals ------------------------------------------------------------------------------------------------------

@@ -304,3 +304,8 @@ const char *mb_finish_name(mb_finish finish) {
     };
     return finish < MB_COUNT(NAMES) ? NAMES[finish] : NULL;
 }
+
+int mb_turn_no_answer(mb_turn *turn, const char *provider, const char *text, size_t len) {
+    return mb_error_set(&turn->error, MEMBRANE_ERESPONSE, "%s answered 200 with something else than an answer: %.*s",
+                        provider, (int)(len < 200 ? len : 200), text);
+}

@@ -98,6 +98,8 @@ int mb_turn_fill_arguments(mb_turn *turn);
 int mb_turn_vector(mb_turn *turn, const mb_json *numbers); // one embedding; all have the same dimension
 // The same from base64: little-endian floats, or one signed byte a number. Bad vectors are MEMBRANE_ERESPONSE.
 int mb_turn_vector_base64(mb_turn *turn, const char *text, size_t len, bool int8);
+// A body with a good status that is no answer: sets turn->error, which shows how the body begins. MEMBRANE_ERESPONSE.
+int mb_turn_no_answer(mb_turn *turn, const char *provider, const char *text, size_t len);
 void mb_turn_warn(mb_turn *turn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *
 mb_finish_name(mb_finish finish); // "stop", "length", "tool_calls", "content_filter", "error"; NULL for NONE
