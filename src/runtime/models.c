@@ -37,7 +37,19 @@ static bool is_loaded(const mb_json *loaded, const char *model) {
     return false;
 }
 
-static void put_models(mb_jw *w, const mb_question *q, const mb_json *list, const mb_json *loaded) {
+// What the table knows and the server did not say.
+static void put_limits(mb_jw *w, const mb_price *known, const mb_json *said) {
+    if (!known) return;
+    if (known->window && !mb_json_get(said, "context_window")) mb_jw_kint(w, "context_window", known->window);
+    if (known->max_output && !mb_json_get(said, "max_output")) mb_jw_kint(w, "max_output", known->max_output);
+    if (!mb_json_get(said, "capabilities")) mb_jw_kvalue_if(w, "capabilities", known->capabilities);
+}
+
+static const mb_price *known_of(mb_config *config, const mb_provider *p, const char *model) {
+    return mb_prices_find(mb_config_prices(config), p->quirks->kind, p->local, model);
+}
+
+static void put_models(mb_jw *w, mb_config *config, const mb_question *q, const mb_json *list, const mb_json *loaded) {
     for (uint32_t i = 0; list && list->type == MB_JSON_ARRAY && i < list->count; i++) {
         const mb_json *item = &list->children[i];
         const char *model = mb_json_get_str(item, "model");
@@ -53,6 +65,7 @@ static void put_models(mb_jw *w, const mb_question *q, const mb_json *list, cons
             mb_jw_value(w, &item->children[k]);
         }
         if (loaded) mb_jw_kbool(w, "loaded", is_loaded(loaded, model));
+        put_limits(w, known_of(config, q->provider, model), item);
         mb_jw_end_object(w);
     }
 }
@@ -130,7 +143,7 @@ static int put_list(asked *a, bool only_one, mb_buf *out, membrane_error **err) 
             answered++;
         else if (!first_failure)
             first_failure = q;
-        put_models(&w, q, mb_question_json(q, &arena),
+        put_models(&w, a->config, q, mb_question_json(q, &arena),
                    has_loaded ? mb_question_json(&a->questions[i + 1], &arena) : NULL);
     }
     mb_jw_end_array(&w);
@@ -228,15 +241,8 @@ static void put_more(mb_jw *w, one *o) {
         mb_jw_kvalue_if(w, o->more_names[i], mb_question_json(&o->more[i], &o->arena));
 }
 
-// What the table knows and the server did not say.
-static void put_known(mb_jw *w, const one *o, const mb_json *answer) {
-    const mb_provider *p = o->question.provider;
-    const mb_price *known = mb_prices_find(mb_config_prices(o->config), p->quirks->kind, p->local, o->question.model);
-    if (!known) return;
-    if (known->window && !mb_json_get(answer, "context_window")) mb_jw_kint(w, "context_window", known->window);
-    if (known->max_output && !mb_json_get(answer, "max_output")) mb_jw_kint(w, "max_output", known->max_output);
-    if (!mb_json_get(answer, "capabilities")) mb_jw_kvalue_if(w, "capabilities", known->capabilities);
-    if (!known->has_price) return;
+static void put_price(mb_jw *w, const mb_price *known) {
+    if (!known || !known->has_price) return;
     const struct {
         const char *name;
         double price;
@@ -291,7 +297,9 @@ static int finish_one(one *o, const char *extra, int code, membrane_result **ret
             mb_jw_key(&w, answer->children[i].key);
             mb_jw_value(&w, &answer->children[i]);
         }
-        put_known(&w, o, answer);
+        const mb_price *known = known_of(o->config, o->question.provider, o->question.model);
+        put_limits(&w, known, answer);
+        put_price(&w, known);
         put_more(&w, o);
         if (extra) mb_jw_kstr(&w, "state", extra);
         mb_jw_kint(&w, "latency_ms", o->question.latency_ms);

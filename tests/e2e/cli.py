@@ -165,6 +165,8 @@ def a_call_costs_what_the_table_of_prices_says():
     expect(run_json("logs", "--config", str(priced), "-n", "1")["items"][0]["cost_usd_micros"], result["cost_usd_micros"])
     shown = run_json("models", "show", "mock/ok", "--config", str(priced))
     expect((shown["context_window"], shown["usd_per_million_tokens"]), (4096, {"input": 100.0, "output": 500.0, "date": "2026-11"}))
+    listed = {m["name"]: m for m in run_json("models", "list", "mock", "--config", str(priced))["items"]}
+    expect((listed["mock/ok"].get("context_window"), listed["mock/slow"].get("context_window")), (4096, None))
     (home / "prices.yaml").write_text("lists: [{providers: [x], models: [{model: a, prise: 1}]}]\n")
     expect("prise: unknown key" in run("config", "validate", str(priced), code=None).err, True)
 
