@@ -185,16 +185,26 @@ static int build(mb_arena *arena, const mb_json *all, const char *kind, const mb
     return status;
 }
 
+const mb_json *mb_quirks_table(mb_arena *arena, membrane_error **err) {
+    const mb_json *table;
+    return mb_json_parse(arena, mb_providers_json, strlen(mb_providers_json), &table, err) == 0 ? table : NULL;
+}
+
+int mb_quirks_load_from(const mb_json *table, mb_arena *arena, const char *kind, const mb_json *overrides,
+                        const mb_quirks **ret, membrane_error **err) {
+    mb_quirks *q = mb_arena_zalloc(arena, sizeof *q);
+    if (!q) return mb_error_no_memory(err);
+    int status = build(arena, table, kind ? kind : "", overrides, q, err);
+    if (status == 0) *ret = q;
+    return status;
+}
+
 int mb_quirks_load(mb_arena *arena, const char *kind, const mb_json *overrides, const mb_quirks **ret,
                    membrane_error **err) {
-    mb_arena tree = {0};
-    const mb_json *all;
-    mb_quirks *q = mb_arena_zalloc(arena, sizeof *q);
-    int status =
-        q ? mb_json_parse(&tree, mb_providers_json, strlen(mb_providers_json), &all, err) : mb_error_no_memory(err);
-    if (status == 0) status = build(arena, all, kind ? kind : "", overrides, q, err);
-    mb_arena_free(&tree);
-    if (status == 0) *ret = q;
+    mb_arena own = {0};
+    const mb_json *table = mb_quirks_table(&own, err);
+    int status = table ? mb_quirks_load_from(table, arena, kind, overrides, ret, err) : MEMBRANE_ENOMEM;
+    mb_arena_free(&own);
     return status;
 }
 

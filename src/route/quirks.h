@@ -51,6 +51,10 @@ typedef struct mb_quirks {
 // into the arena. MEMBRANE_ECONFIG: unknown kind or key, with the nearest known one.
 int mb_quirks_load(mb_arena *arena, const char *kind, const mb_json *overrides, const mb_quirks **ret,
                    membrane_error **err);
+// The same from the table that is read already, for those who load many rows.
+const mb_json *mb_quirks_table(mb_arena *arena, membrane_error **err); // NULL: out of memory
+int mb_quirks_load_from(const mb_json *table, mb_arena *arena, const char *kind, const mb_json *overrides,
+                        const mb_quirks **ret, membrane_error **err);
 // Names of all kinds, NULL-terminated, in the file's order.
 const char *const *mb_quirks_kinds(mb_arena *arena);
 

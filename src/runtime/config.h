@@ -74,6 +74,7 @@ typedef struct mb_config {
     size_t provider_count;
     mb_model *models;
     size_t model_count;
+    const mb_json *kinds;            // the table of kinds, while providers are made
     const mb_json *price_rows;       // of the file that is named, checked; NULL: none
     struct mb_config_prices *prices; // made when first asked for
     const char *log_path;

@@ -58,14 +58,19 @@ static int add_implicit(mb_config *config, const mb_environment *env, const char
 static int compile_providers(mb_config *config, const mb_environment *env, membrane_error **err) {
     const mb_json *tables = mb_json_get(config->tree, "providers");
     const char *const *kinds = mb_quirks_kinds(&config->arena);
+    mb_arena table = {0};
     size_t room = 1 + (tables ? tables->count : 0);
     if (!kinds) return mb_error_no_memory(err);
     for (size_t i = 0; kinds[i]; i++) room++;
     config->providers = mb_arena_zalloc(&config->arena, room * sizeof *config->providers);
     if (!config->providers) return mb_error_no_memory(err);
-    int code = add_configured(config, env, tables, err);
+    config->kinds = mb_quirks_table(&table, err);
+    int code = config->kinds ? add_configured(config, env, tables, err) : MEMBRANE_ENOMEM;
     if (code == 0) add_builtin(config);
-    return code ? code : add_implicit(config, env, kinds, err);
+    if (code == 0) code = add_implicit(config, env, kinds, err);
+    config->kinds = NULL;
+    mb_arena_free(&table);
+    return code;
 }
 
 // ---- logical models

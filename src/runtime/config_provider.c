@@ -305,8 +305,8 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
     *p = (mb_provider){.name = name, .implicit = !table, .profile = atomic_fetch_add(&last_profile, 1) + 1};
     const mb_json *kind = mb_json_get(table, "kind");
     membrane_error *cause = NULL;
-    int code = mb_quirks_load(&config->arena, kind ? mb_json_str(kind) : name, mb_json_get(table, "quirks"), &p->quirks,
-                              &cause);
+    int code = mb_quirks_load_from(config->kinds, &config->arena, kind ? mb_json_str(kind) : name,
+                                   mb_json_get(table, "quirks"), &p->quirks, &cause);
     if (code) {
         const char *hint = membrane_error_hint(cause);
         if (code == MEMBRANE_ENOMEM)
