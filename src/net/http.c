@@ -701,6 +701,12 @@ const char *mb_url_shown(const char *text, char *out, size_t size) {
     if (!at) return text;
     // Where a password holds a slash there is no telling where the path begins.
     if (is_url(text)) at = memrchr(start, '@', strcspn(start, "/?#"));
+    // A URL inside one that does not begin with a scheme of its own: mistyped, so all in front of its login is hidden.
+    const char *inner = start == text || !at ? strstr(start, "://") : NULL;
+    if (inner && strchr(inner, '@')) {
+        start = at ? start : inner + 3;
+        at = strrchr(start, '@');
+    }
     if (!at) return text;
     snprintf(out, size, "%.*s***%s", (int)(start - text), text, at);
     return out;

@@ -286,6 +286,8 @@ START_TEST(a_url_is_shown_without_user_and_password) {
         {"ftp://user:secret@host", "ftp://***@host"},
         {"@", "***@"},
         {":secret@host/x@y/https://z", "***@host/x@y/https://z"},
+        {"host/4://user:secret@host", "host/4://***@host"},
+        {"user@host/4://user:secret@host", "***@host"},
         {"", ""},
     };
     for (size_t i = 0; i < MB_COUNT(rows); i++) {
