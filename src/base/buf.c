@@ -80,6 +80,8 @@ void mb_buf_reset(mb_buf *b) {
     if (b->data) b->data[0] = '\0';
 }
 
+int mb_buf_status(const mb_buf *b, int too_large) { return b->failed == MEMBRANE_EINVAL ? too_large : b->failed; }
+
 void mb_buf_free(mb_buf *b) {
     mb_free(b->data);
     *b = MB_BUF(b->max);

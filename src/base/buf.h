@@ -38,6 +38,8 @@ static inline void mb_buf_put(mb_buf *b, const void *p, size_t n) {
 static inline void mb_buf_puts(mb_buf *b, const char *text) { mb_buf_put(b, text, strlen(text)); }
 static inline void mb_buf_putc(mb_buf *b, char c) { mb_buf_put(b, &c, 1); }
 
+// 0, MEMBRANE_ENOMEM, or where the maximum was passed what the caller calls that.
+int mb_buf_status(const mb_buf *b, int too_large);
 void mb_buf_putf(mb_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void mb_buf_vputf(mb_buf *b, const char *format, va_list args);
 void mb_buf_put_int(mb_buf *b, int64_t n); // decimal, without printf

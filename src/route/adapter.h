@@ -58,6 +58,7 @@ typedef struct mb_decode {
     bool is_cut;            // at end(): the connection broke, HTTP's own end of the body did not come
     int64_t state[4];       // the adapter's own, zero at the start; the last one is echo.h's where that is used
     mb_repeat repeat;       // likewise
+    bool says_nothing;      // set by frame: it only kept the stream alive, which is no progress
 } mb_decode;
 
 typedef struct mb_adapter {

@@ -533,6 +533,7 @@ static int on_event(mb_decode *d, const mb_frame *f, const mb_json *root) {
         if (delta) take_stop(d, delta);
         return usage ? take_usage(d, usage) : 0;
     }
+    d->says_nothing = strcmp(name, "ping") == 0;
     return strcmp(name, "message_stop") == 0 ? finish_turn(d) : 0; // pings, and what is new
 }
 

@@ -111,12 +111,6 @@ void mb_blocks_members(mb_jw *w, const mb_json *object, const char *const *excep
 
 // ---- parts ---------------------------------------------------------------------------------------------------------
 
-// "data:image/png;base64,…": where the bytes begin; NULL: it is none.
-static const char *data_url(const char *url) {
-    const char *comma = url && strncmp(url, "data:", 5) == 0 ? strstr(url, ";base64,") : NULL;
-    return comma ? comma + strlen(";base64,") : NULL;
-}
-
 typedef struct problem {
     const char *field, *why;
 } problem;
@@ -124,7 +118,7 @@ typedef struct problem {
 static problem image_problem(const mb_json *part) {
     const mb_json *image = mb_json_get(part, "image_url");
     const char *url = mb_json_get_str(image, "url"), *detail = mb_json_get_str(image, "detail");
-    if (url && strncmp(url, "data:", 5) == 0 && !data_url(url))
+    if (url && strncmp(url, "data:", 5) == 0 && !mb_data_url_bytes(url))
         return (problem){"content.image_url.url", "it takes data URLs in base64 only"};
     if (detail && strcmp(detail, "auto") != 0)
         return (problem){"content.image_url.detail", "it looks at images in one way only"};
@@ -159,7 +153,7 @@ static void put_source(mb_jw *w, const char *type, const char *media, const char
 
 static void put_image(mb_jw *w, const mb_json *part) {
     const mb_json *data = mb_json_get(part, "data"), *url = mb_json_path(part, "image_url.url");
-    const char *bytes = data_url(mb_json_str(url));
+    const char *bytes = mb_data_url_bytes(mb_json_str(url));
     if (data) {
         put_source(w, "base64", mb_json_get_str(part, "media_type"), "data", data->str, data->len);
     } else if (bytes) {
@@ -183,12 +177,8 @@ static void put_document(mb_jw *w, const mb_json *part) {
 }
 
 static void put_text_document(mb_jw *w, const mb_json *part) {
-    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-    mb_request_put_document(&text, part);
     mb_jw_key(w, "text");
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-    mb_buf_free(&text);
+    mb_write_part_text(w, part);
 }
 
 // What the wire calls a part in that role; NULL: its own members say it.

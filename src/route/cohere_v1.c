@@ -10,11 +10,6 @@
 // state[0]: flags.
 enum { ENDED = 1, HAS_CALLS = 2, HAS_CITATIONS = 4 };
 
-static int buf_status(const mb_buf *b) {
-    if (mb_buf_ok(b)) return 0;
-    return b->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
-}
-
 static int take_text(mb_decode *d, const mb_json *v) {
     return mb_json_is(v, MB_JSON_STRING) ? mb_turn_text(d->turn, v->str, v->len) : 0;
 }
@@ -41,7 +36,7 @@ static int take_citations(mb_decode *d, const mb_json *list) {
         mb_jw w = mb_jw_to(out);
         mb_jw_value(&w, &list->children[i]);
     }
-    return buf_status(out);
+    return mb_buf_status(out, MEMBRANE_EMALFORMED);
 }
 
 static int take_id(mb_turn *turn, const mb_json *root) {
@@ -60,7 +55,7 @@ static int finish_turn(mb_decode *d, const char *reason) {
     turn->has_end = true;
     mb_turn_finish(turn, mb_cohere_finish(reason), reason);
     if (turn->finish == MB_FINISH_ERROR) return mb_cohere_ended_badly(d, NULL);
-    int status = buf_status(&turn->provider_data);
+    int status = mb_buf_status(&turn->provider_data, MEMBRANE_EMALFORMED);
     // Calls come as objects, which look whole where the answer was cut.
     bool is_cut = turn->finish == MB_FINISH_LENGTH || turn->finish == MB_FINISH_CONTENT_FILTER;
     if (is_cut && turn->call_count) turn->calls[turn->call_count - 1].whole = false;

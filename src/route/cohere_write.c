@@ -23,36 +23,23 @@ static bool is_type(const mb_json *part, const char *type) { return mb_json_str_
 // ---- content -------------------------------------------------------------------------------------------------------
 
 static void put_image(mb_jw *w, const mb_json *part) {
-    const mb_json *url = mb_json_get(part, "image_url"), *data = mb_json_get(part, "data");
+    const mb_json *url = mb_json_get(part, "image_url");
     mb_jw_kstr(w, "type", "image_url");
     mb_jw_key(w, "image_url");
     if (url) {
         mb_jw_value(w, url);
         return;
     }
-    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-    mb_buf_putf(&text, "data:%s;base64,", mb_json_get_str(part, "media_type"));
-    mb_buf_put(&text, data->str, data->len);
     mb_jw_object(w);
     mb_jw_key(w, "url");
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
+    mb_write_data_url(w, part);
     mb_jw_end_object(w);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-    mb_buf_free(&text);
 }
 
 static void put_text(mb_jw *w, const mb_json *part) {
     mb_jw_kstr(w, "type", "text");
     mb_jw_key(w, "text");
-    if (!is_type(part, "document")) {
-        mb_jw_value(w, mb_json_get(part, "text"));
-        return;
-    }
-    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-    mb_request_put_document(&text, part);
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-    mb_buf_free(&text);
+    mb_write_part_text(w, part);
 }
 
 static void put_document(mb_jw *w, const mb_json *part) {

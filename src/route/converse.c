@@ -49,11 +49,6 @@ static message *message_of(mb_decode *d) {
     return (message *)(intptr_t)d->state[0];
 }
 
-static int buf_status(const mb_buf *b) {
-    if (mb_buf_ok(b)) return 0;
-    return b->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
-}
-
 // ---- what grows ----------------------------------------------------------------------------------------------------
 
 static int grow(mb_decode *d, const char *text, size_t len) {
@@ -79,7 +74,7 @@ static int grow_item(mb_decode *d, const mb_json *item) {
     mb_buf text = MB_BUF(MB_LIMIT_STREAM_EVENT);
     mb_jw w = mb_jw_to(&text);
     mb_jw_value(&w, item);
-    int status = buf_status(&text);
+    int status = mb_buf_status(&text, MEMBRANE_EMALFORMED);
     if (status == 0 && message_of(d)->grown.len) status = grow(d, ",", 1);
     if (status == 0) status = grow(d, mb_buf_text(&text), text.len);
     mb_buf_free(&text);
@@ -178,7 +173,7 @@ static int echo_reasoning(mb_decode *d, const message *m) {
     mb_jw_end_object(&w);
     mb_jw_end_object(&w);
     mb_jw_end_object(&w);
-    int status = buf_status(&block);
+    int status = mb_buf_status(&block, MEMBRANE_EMALFORMED);
     if (status == 0) status = mb_echo_raw_text(d, block.data, block.len);
     mb_buf_free(&block);
     return status;
@@ -220,7 +215,7 @@ static int echo_raw(mb_decode *d, const message *m) {
     put_grown(&w, m);
     mb_jw_end_object(&w);
     mb_jw_end_object(&w);
-    int status = buf_status(&block);
+    int status = mb_buf_status(&block, MEMBRANE_EMALFORMED);
     if (status == 0) status = mb_echo_raw_text(d, block.data, block.len);
     mb_buf_free(&block);
     return status;

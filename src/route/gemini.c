@@ -35,11 +35,6 @@ static extras *extras_of(mb_decode *d) {
     return (extras *)(intptr_t)d->state[0];
 }
 
-static int buf_status(const mb_buf *b) {
-    if (mb_buf_ok(b)) return 0;
-    return b->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
-}
-
 static int take_once(mb_turn *turn, const char **to, const mb_json *v) {
     if (*to || v->type != MB_JSON_STRING || v->len == 0) return 0;
     *to = mb_arena_strndup(&turn->arena, v->str, v->len);
@@ -155,7 +150,7 @@ static int close_call(mb_decode *d, bool cut) {
     mb_gemini_args_write(x->args, &w);
     if (cut) call->whole = false;
     x->args = NULL;
-    return buf_status(text);
+    return mb_buf_status(text, MEMBRANE_EMALFORMED);
 }
 
 typedef struct call_members {
@@ -318,7 +313,7 @@ static int take_logprobs(mb_turn *turn, const mb_json *result) {
         mb_jw_end_array(&w);
         mb_jw_end_object(&w);
     }
-    return buf_status(&turn->logprobs);
+    return mb_buf_status(&turn->logprobs, MEMBRANE_EMALFORMED);
 }
 
 // ---- candidates and chunks -----------------------------------------------------------------------------------------
@@ -403,7 +398,7 @@ static int put_reports(mb_decode *d) {
         mb_jw_key(&w, REPORTS[i]);
         mb_jw_value(&w, x->reports[i]);
     }
-    return buf_status(out);
+    return mb_buf_status(out, MEMBRANE_EMALFORMED);
 }
 
 // The answer is whole: what waited for its end.
@@ -527,19 +522,19 @@ static int models(mb_decode *d, const mb_json *root) {
     for (uint32_t i = 0; list && i < list->count; i++)
         if (name_of(&list->children[i])) put_model(&w, &list->children[i], false);
     mb_jw_end_array(&w);
-    return buf_status(&d->turn->json);
+    return mb_buf_status(&d->turn->json, MEMBRANE_EMALFORMED);
 }
 
 static int show(mb_decode *d, const mb_json *root) {
     mb_jw w = mb_jw_to(&d->turn->json);
     if (!name_of(root)) return MEMBRANE_ERESPONSE;
     put_model(&w, root, true);
-    return buf_status(&d->turn->json);
+    return mb_buf_status(&d->turn->json, MEMBRANE_EMALFORMED);
 }
 
 static int health(mb_decode *d) {
     mb_buf_puts(&d->turn->json, "{\"state\":\"ok\"}");
-    return buf_status(&d->turn->json);
+    return mb_buf_status(&d->turn->json, MEMBRANE_EMALFORMED);
 }
 
 static int answer(mb_decode *d, const mb_json *root) {

@@ -9,11 +9,6 @@
 
 #define IS(member, name) ((member)->key_len == sizeof(name) - 1 && memcmp((member)->key, name, sizeof(name) - 1) == 0)
 
-static int buf_status(const mb_buf *b, int too_large) {
-    if (mb_buf_ok(b)) return 0;
-    return b->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : too_large;
-}
-
 // ---- generation ----------------------------------------------------------------------------------------------------
 
 static int take_calls(mb_turn *turn, const mb_json *calls) {
@@ -49,7 +44,7 @@ static int take_logprobs(mb_turn *turn, const mb_json *list) {
         mb_jw w = mb_jw_to(&turn->logprobs);
         mb_jw_value(&w, &list->children[i]);
     }
-    return buf_status(&turn->logprobs, MEMBRANE_EMALFORMED);
+    return mb_buf_status(&turn->logprobs, MEMBRANE_EMALFORMED);
 }
 
 static int take_model(mb_turn *turn, const mb_json *v) {
@@ -132,7 +127,7 @@ static int models(mb_decode *d, const mb_json *root, bool loaded) {
     mb_jw_array(&w);
     for (uint32_t i = 0; list->type == MB_JSON_ARRAY && i < list->count; i++) put_model(&w, &list->children[i], loaded);
     mb_jw_end_array(&w);
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 // num_ctx of the model's own parameters ("num_ctx    4096" in a text of lines), else what its architecture allows.
@@ -161,7 +156,7 @@ static int show(mb_decode *d, const mb_json *root) {
     mb_jw_kvalue_if(&w, "capabilities", mb_json_get(root, "capabilities"));
     mb_jw_kvalue_if(&w, "raw", root);
     mb_jw_end_object(&w);
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 static int version(mb_decode *d, const mb_json *root) {
@@ -171,7 +166,7 @@ static int version(mb_decode *d, const mb_json *root) {
     mb_jw_object(&w);
     mb_jw_kstr(&w, "version", text);
     mb_jw_end_object(&w);
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 // ---- whole bodies --------------------------------------------------------------------------------------------------
@@ -187,7 +182,7 @@ static int take_vectors(mb_decode *d, const mb_json *root) {
 
 static int put_text(mb_decode *d, const char *text) {
     mb_buf_puts(&d->turn->json, text);
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 static int generation(mb_decode *d, const mb_json *root) {

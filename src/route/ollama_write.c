@@ -20,8 +20,7 @@ typedef struct writer {
 static const char *image_bytes(const mb_json *part) {
     const char *data = mb_json_get_str(part, "data"), *url = mb_json_get_str(mb_json_get(part, "image_url"), "url");
     if (data) return data;
-    const char *comma = url && strncmp(url, "data:", 5) == 0 ? strstr(url, ";base64,") : NULL;
-    return comma ? comma + strlen(";base64,") : NULL;
+    return mb_data_url_bytes(url);
 }
 
 static int put_images(writer *o, const mb_json *content) {

@@ -21,45 +21,35 @@ typedef struct writer {
 // ---- content -------------------------------------------------------------------------------------------------------
 
 static void put_image(mb_jw *w, const mb_json *part) {
-    const mb_json *url = mb_json_get(part, "image_url"), *data = mb_json_get(part, "data");
+    const mb_json *url = mb_json_get(part, "image_url");
     mb_jw_object(w);
     mb_jw_kstr(w, "type", "image_url");
     mb_jw_key(w, "image_url");
     if (url) {
         mb_jw_value(w, url);
     } else {
-        mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-        mb_buf_putf(&text, "data:%s;base64,", mb_json_get_str(part, "media_type"));
-        mb_buf_put(&text, data->str, data->len);
         mb_jw_object(w);
         mb_jw_key(w, "url");
-        mb_jw_strn(w, mb_buf_text(&text), text.len);
+        mb_write_data_url(w, part);
         mb_jw_end_object(w);
-        if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-        mb_buf_free(&text);
     }
     mb_jw_end_object(w);
 }
 
 static int put_file(writer *o, const mb_json *part) {
-    const mb_json *data = mb_json_get(part, "data");
     const char *name = mb_json_get_str(part, "name");
     mb_jw *w = &o->w;
-    if (!data) return mb_write_unsupported(o->ask, o->err, "content.document.url", "it takes documents as data only");
-    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-    mb_buf_putf(&text, "data:%s;base64,", mb_json_get_str(part, "media_type"));
-    mb_buf_put(&text, data->str, data->len);
+    if (!mb_json_get(part, "data"))
+        return mb_write_unsupported(o->ask, o->err, "content.document.url", "it takes documents as data only");
     mb_jw_object(w);
     mb_jw_kstr(w, "type", "file");
     mb_jw_key(w, "file");
     mb_jw_object(w);
     mb_jw_kstr(w, "filename", name ? name : "document.pdf");
     mb_jw_key(w, "file_data");
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
+    mb_write_data_url(w, part);
     mb_jw_end_object(w);
     mb_jw_end_object(w);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-    mb_buf_free(&text);
     return 0;
 }
 
@@ -81,15 +71,7 @@ static void put_text_part(writer *o, const mb_json *part) {
     mb_jw_object(w);
     mb_jw_kstr(w, "type", "text");
     mb_jw_key(w, "text");
-    if (mb_json_str_is(mb_json_get(part, "type"), "document")) {
-        mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-        mb_request_put_document(&text, part);
-        mb_jw_strn(w, mb_buf_text(&text), text.len);
-        if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-        mb_buf_free(&text);
-    } else {
-        mb_jw_value(w, mb_json_get(part, "text"));
-    }
+    mb_write_part_text(w, part);
     if (has_cache_mark(o->ask, part)) put_cache_mark(w, mb_json_get(part, "cache"));
     mb_jw_end_object(w);
 }

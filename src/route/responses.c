@@ -548,6 +548,7 @@ static int frame(mb_decode *d, const mb_frame *f) {
     case ERROR: return take_error(d, root);
     case NOTHING: break;
     }
+    d->says_nothing = mb_json_str_is(e.type, "keepalive");
     return e.error && (!e.type || strcmp(f->event, "error") == 0) ? take_error(d, root) : 0;
 }
 

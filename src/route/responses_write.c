@@ -35,16 +35,6 @@ typedef struct writer {
 
 static bool is_type(const mb_json *part, const char *type) { return mb_json_str_is(mb_json_get(part, "type"), type); }
 
-static void put_data_url(mb_jw *w, const mb_json *part) {
-    const mb_json *data = mb_json_get(part, "data");
-    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-    mb_buf_putf(&text, "data:%s;base64,", mb_json_get_str(part, "media_type"));
-    mb_buf_put(&text, data->str, data->len);
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-    mb_buf_free(&text);
-}
-
 static void put_image(mb_jw *w, const mb_json *part) {
     const mb_json *url = mb_json_get(part, "image_url");
     mb_jw_kstr(w, "type", "input_image");
@@ -52,7 +42,7 @@ static void put_image(mb_jw *w, const mb_json *part) {
     if (url)
         mb_jw_value(w, mb_json_get(url, "url"));
     else
-        put_data_url(w, part);
+        mb_write_data_url(w, part);
     mb_jw_kvalue_if(w, "detail", mb_json_get(url, "detail"));
 }
 
@@ -66,21 +56,13 @@ static void put_file(mb_jw *w, const mb_json *part) {
     }
     mb_jw_kstr(w, "filename", name ? name : "document.pdf"); // it goes by the name's ending
     mb_jw_key(w, "file_data");
-    put_data_url(w, part);
+    mb_write_data_url(w, part);
 }
 
 static void put_text(mb_jw *w, const mb_json *part) {
     mb_jw_kstr(w, "type", "input_text");
     mb_jw_key(w, "text");
-    if (!is_type(part, "document")) {
-        mb_jw_value(w, mb_json_get(part, "text"));
-        return;
-    }
-    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
-    mb_request_put_document(&text, part);
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed;
-    mb_buf_free(&text);
+    mb_write_part_text(w, part);
 }
 
 static bool has_mark(const writer *o, const mb_json *part) {

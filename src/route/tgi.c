@@ -10,11 +10,6 @@
 
 #define IS(member, name) ((member)->key_len == sizeof(name) - 1 && memcmp((member)->key, name, sizeof(name) - 1) == 0)
 
-static int buf_status(const mb_buf *b, int too_large) {
-    if (mb_buf_ok(b)) return 0;
-    return b->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : too_large;
-}
-
 // ---- tokens --------------------------------------------------------------------------------------------------------
 
 static bool wants_logprobs(const mb_decode *d) {
@@ -48,7 +43,7 @@ static int put_logprob(mb_turn *turn, const mb_json *token, const mb_json *top) 
         mb_jw_end_array(&w);
     }
     mb_jw_end_object(&w);
-    return buf_status(&turn->logprobs, MEMBRANE_EMALFORMED);
+    return mb_buf_status(&turn->logprobs, MEMBRANE_EMALFORMED);
 }
 
 static int take_tokens(mb_decode *d, const mb_json *details) {
@@ -164,21 +159,21 @@ static int info(mb_decode *d, const mb_json *root) {
         mb_jw_object(&w);
         mb_jw_kstr(&w, "version", version);
         mb_jw_end_object(&w);
-        return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+        return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
     }
     if (!mb_json_get_str(root, "model_id")) return MEMBRANE_ERESPONSE;
     bool one = d->ask->kind == MB_ASK_SHOW;
     if (!one) mb_jw_array(&w);
     put_model(&w, root, one);
     if (!one) mb_jw_end_array(&w);
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 static int tokens(mb_decode *d, const mb_json *root) {
     if (!mb_json_is(root, MB_JSON_ARRAY)) return MEMBRANE_ERESPONSE;
     d->turn->usage.input = root->count;
     mb_buf_putf(&d->turn->json, "{\"tokens\":%u}", (unsigned)root->count);
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 static int answer(mb_decode *d, const mb_json *root) {
@@ -205,7 +200,7 @@ static int page(mb_decode *d, const char *text, size_t len) {
         mb_jw_strn(&w, text, len);
         mb_jw_end_object(&w);
     }
-    return buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
+    return mb_buf_status(&d->turn->json, MEMBRANE_ERESPONSE);
 }
 
 static int body(mb_decode *d, const char *text, size_t len) {

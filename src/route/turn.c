@@ -31,23 +31,17 @@ void mb_turn_free(mb_turn *turn) {
     *turn = (mb_turn){0};
 }
 
-// What a failed buffer comes to: memory, or somebody's answer passed a limit.
-static int buf_status(const mb_buf *b) {
-    if (mb_buf_ok(b)) return 0;
-    return b->failed == MEMBRANE_ENOMEM ? MEMBRANE_ENOMEM : MEMBRANE_EMALFORMED;
-}
-
 int mb_turn_text(mb_turn *turn, const char *text, size_t len) {
     if (len == 0) return 0;
     mb_buf_put(&turn->text, text, len);
-    if (mb_unlikely(!mb_buf_ok(&turn->text))) return buf_status(&turn->text);
+    if (mb_unlikely(!mb_buf_ok(&turn->text))) return mb_buf_status(&turn->text, MEMBRANE_EMALFORMED);
     return turn->sink.text ? turn->sink.text(turn->sink.user, text, len) : 0;
 }
 
 int mb_turn_thinking(mb_turn *turn, const char *text, size_t len) {
     if (len == 0) return 0;
     mb_buf_put(&turn->thinking, text, len);
-    if (mb_unlikely(!mb_buf_ok(&turn->thinking))) return buf_status(&turn->thinking);
+    if (mb_unlikely(!mb_buf_ok(&turn->thinking))) return mb_buf_status(&turn->thinking, MEMBRANE_EMALFORMED);
     return turn->sink.thinking ? turn->sink.thinking(turn->sink.user, text, len) : 0;
 }
 
@@ -117,7 +111,7 @@ int mb_turn_tool_delta(mb_turn *turn, int64_t index, const char *id, const char 
     if (status == 0) status = take_text(turn, &call->name, name);
     if (status != 0) return status;
     mb_buf_put(&call->arguments, args, len);
-    return buf_status(&call->arguments);
+    return mb_buf_status(&call->arguments, MEMBRANE_EMALFORMED);
 }
 
 int mb_turn_tool_call(mb_turn *turn, const char *id, const char *name, const mb_json *arguments) {
@@ -132,7 +126,7 @@ int mb_turn_tool_call(mb_turn *turn, const char *id, const char *name, const mb_
         mb_jw w = mb_jw_to(&call->arguments);
         mb_jw_value(&w, arguments);
     }
-    return buf_status(&call->arguments);
+    return mb_buf_status(&call->arguments, MEMBRANE_EMALFORMED);
 }
 
 static bool id_is_taken(const mb_turn *turn, const char *id) {

@@ -270,6 +270,35 @@ void mb_content_put_thinking(mb_buf *out, const mb_json *content) {
     if (mb_json_is(content, MB_JSON_ARRAY)) put_parts(out, content, "thinking", false);
 }
 
+static void put_buf(mb_jw *w, mb_buf *text) {
+    mb_jw_strn(w, mb_buf_text(text), text->len);
+    if (!mb_buf_ok(text)) w->out->failed = text->failed; // never half of what was to be said
+    mb_buf_free(text);
+}
+
+void mb_write_part_text(mb_jw *w, const mb_json *part) {
+    if (!part_is(part, "document")) {
+        mb_jw_value(w, mb_json_get(part, "text"));
+        return;
+    }
+    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
+    mb_request_put_document(&text, part);
+    put_buf(w, &text);
+}
+
+void mb_write_data_url(mb_jw *w, const mb_json *part) {
+    const mb_json *data = mb_json_get(part, "data");
+    mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
+    mb_buf_putf(&text, "data:%s;base64,", mb_json_get_str(part, "media_type"));
+    mb_buf_put(&text, data->str, data->len);
+    put_buf(w, &text);
+}
+
+const char *mb_data_url_bytes(const char *url) {
+    const char *comma = url && strncmp(url, "data:", 5) == 0 ? strstr(url, ";base64,") : NULL;
+    return comma ? comma + strlen(";base64,") : NULL;
+}
+
 void mb_write_text(mb_jw *w, const mb_json *content) {
     if (mb_json_is(content, MB_JSON_STRING)) {
         mb_jw_strn(w, content->str, content->len);
@@ -277,9 +306,7 @@ void mb_write_text(mb_jw *w, const mb_json *content) {
     }
     mb_buf text = MB_BUF(MB_LIMIT_REQUEST);
     mb_content_put_text(&text, content);
-    mb_jw_strn(w, mb_buf_text(&text), text.len);
-    if (!mb_buf_ok(&text)) w->out->failed = text.failed; // never half of what was to be said
-    mb_buf_free(&text);
+    put_buf(w, &text);
 }
 
 void mb_write_call_id(mb_jw *w, const mb_ask *ask, const char *key, const mb_json *call) {

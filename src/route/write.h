@@ -40,6 +40,12 @@ int mb_write_check_plain(const mb_ask *ask, const mb_json *content, membrane_err
 // A string, or the text and document parts of an array one below the other; null is "".
 void mb_content_put_text(mb_buf *out, const mb_json *content);
 void mb_content_put_thinking(mb_buf *out, const mb_json *content);
+// One part as a JSON string: a text, or a document under its heading.
+void mb_write_part_text(mb_jw *w, const mb_json *part);
+// A part's data as a JSON string: "data:TYPE;base64,…".
+void mb_write_data_url(mb_jw *w, const mb_json *part);
+// Where the bytes of such a URL begin; NULL: it is none (or NULL).
+const char *mb_data_url_bytes(const char *url);
 void mb_write_text(mb_jw *w, const mb_json *content); // the same as a JSON string
 // The member key with the call's id, or, where the row's own server takes none so long, with another made of it.
 void mb_write_call_id(mb_jw *w, const mb_ask *ask, const char *key, const mb_json *call);

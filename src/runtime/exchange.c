@@ -198,23 +198,15 @@ static int on_first_bytes(mb_exchange *x) {
     return x->frames ? 0 : MEMBRANE_ENOMEM;
 }
 
-// Events that say nothing but that the connection is there (Anthropic, OpenAI's Responses): no progress.
-static bool is_keep_alive(const mb_frame *frame) {
-    static const char *const NAMES[] = {"ping", "keepalive", "keep-alive", "heartbeat"};
-    if (frame->event[0] != 'p' && frame->event[0] != 'k' && frame->event[0] != 'h') return false;
-    for (size_t i = 0; i < MB_COUNT(NAMES); i++)
-        if (strcmp(frame->event, NAMES[i]) == 0) return true;
-    return false;
-}
-
 static int on_frame(void *user, const mb_frame *frame) {
     mb_exchange *x = user;
     if (x->has_end) return 0;
-    if (!is_keep_alive(frame)) {
+    x->decode.says_nothing = false;
+    int code = x->plan.provider->adapter->frame(&x->decode, frame);
+    if (!x->decode.says_nothing) {
         x->has_progress = true; // comments never come this far
         x->last_ms = mb_io_now(x->room->io);
     }
-    int code = x->plan.provider->adapter->frame(&x->decode, frame);
     if (code > 0) {
         x->has_end = true;
         mb_io_timer_clear(x->room->io, &x->timer); // armed anew, with the shorter limit
