@@ -79,6 +79,21 @@ char *mb_arena_printf(mb_arena *a, const char *format, ...) {
     return text;
 }
 
+bool mb_arena_append(mb_arena *a, mb_arena_text *t, const char *bytes, size_t len) {
+    if (t->cap - t->len < len) {
+        if (len > SIZE_MAX / 4 - t->len) return false;
+        size_t cap = 2 * t->cap > t->len + len ? 2 * t->cap : t->len + len + 256;
+        char *data = mb_arena_alloc(a, cap);
+        if (!data) return false;
+        if (t->len) memcpy(data, t->data, t->len);
+        t->data = data;
+        t->cap = cap;
+    }
+    if (len) memcpy(t->data + t->len, bytes, len);
+    t->len += len;
+    return true;
+}
+
 void mb_arena_free(mb_arena *a) {
     for (mb_arena_block *block = a->blocks, *next; block; block = next) {
         next = block->next;

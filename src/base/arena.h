@@ -4,6 +4,7 @@
 #ifndef MB_BASE_ARENA_H
 #define MB_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct mb_arena_block mb_arena_block;
@@ -20,6 +21,12 @@ void *mb_arena_zalloc(mb_arena *a, size_t size);
 char *mb_arena_strndup(mb_arena *a, const char *text, size_t len); // adds a NUL
 char *mb_arena_strdup(mb_arena *a, const char *text);              // NULL gives NULL
 char *mb_arena_printf(mb_arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// A text that grows in an arena by doubling; what it outgrew is freed with the arena. False: out of memory.
+typedef struct mb_arena_text {
+    char *data; // no NUL behind it
+    size_t len, cap;
+} mb_arena_text;
+bool mb_arena_append(mb_arena *a, mb_arena_text *t, const char *bytes, size_t len);
 void mb_arena_free(mb_arena *a);   // everything; the arena is empty and usable then
 void mb_arena_forget(mb_arena *a); // the same, and what stood in it is overwritten first
 

@@ -27,19 +27,14 @@ typedef enum {
     RAW,      // came whole, but for "content" of a compaction
 } block_type;
 
-typedef struct grown { // text in the turn's arena
-    char *data;
-    size_t len, cap;
-} grown;
-
 typedef struct open_block {
     block_type type;
     int64_t index;
-    const mb_json *start; // the block as it was opened, in the turn's arena
-    size_t text_len;      // TEXT: bytes so far
-    size_t call;          // CALL: which of the turn's
-    grown body, seal;     // thinking, input or content; signature or encrypted_content
-    grown citations;      // JSON, comma separated
+    const mb_json *start;     // the block as it was opened, in the turn's arena
+    size_t text_len;          // TEXT: bytes so far
+    size_t call;              // CALL: which of the turn's
+    mb_arena_text body, seal; // thinking, input or content; signature or encrypted_content
+    mb_arena_text citations;  // JSON, comma separated
 } open_block;
 
 typedef struct message {
@@ -64,25 +59,15 @@ static message *message_of(mb_decode *d) {
 
 // ---- what grows ----------------------------------------------------------------------------------------------------
 
-static int grow(mb_decode *d, grown *g, const char *text, size_t len) {
+static int grow(mb_decode *d, mb_arena_text *g, const char *text, size_t len) {
     message *m = message_of(d);
     if (len == 0) return 0;
     if (len > MB_LIMIT_RESPONSE - m->gathered) return MEMBRANE_EMALFORMED;
     m->gathered += len;
-    if (g->cap - g->len < len) {
-        size_t cap = 2 * g->cap > g->len + len ? 2 * g->cap : g->len + len + 256;
-        char *data = mb_arena_alloc(&d->turn->arena, cap);
-        if (!data) return MEMBRANE_ENOMEM;
-        if (g->len) memcpy(data, g->data, g->len);
-        g->data = data;
-        g->cap = cap;
-    }
-    memcpy(g->data + g->len, text, len);
-    g->len += len;
-    return 0;
+    return mb_arena_append(&d->turn->arena, g, text, len) ? 0 : MEMBRANE_ENOMEM;
 }
 
-static int grow_json(mb_decode *d, grown *g, const mb_json *item) {
+static int grow_json(mb_decode *d, mb_arena_text *g, const mb_json *item) {
     mb_buf text = MB_BUF(MB_LIMIT_STREAM_EVENT);
     mb_jw w = mb_jw_to(&text);
     mb_jw_value(&w, item);
@@ -228,7 +213,7 @@ static int close_text(mb_decode *d, open_block *b) {
 }
 
 static void put_grown(mb_jw *w, const open_block *b, bool is_body) {
-    const grown *g = is_body ? &b->body : &b->seal;
+    const mb_arena_text *g = is_body ? &b->body : &b->seal;
     if (!is_body || b->type != RAW_CALL) {
         mb_jw_strn(w, g->data, g->len);
         return;

@@ -27,17 +27,12 @@ typedef enum {
     RAW_RESULT // of such a tool: grows by a list, "content"
 } block_type;
 
-typedef struct grown { // text in the turn's arena
-    char *data;
-    size_t len, cap;
-} grown;
-
 typedef struct message {
     block_type type; // of the open block
     int64_t index;
     const mb_json *start; // RAW_…: how it was opened
     size_t begin;         // where it begins in the turn's text or thinking
-    grown grown;          // signature, input or content
+    mb_arena_text grown;  // signature, input or content
     size_t gathered;      // bytes of all that ever grew
     bool is_whole;        // a body, no stream
     bool has_stop, ended;
@@ -53,21 +48,11 @@ static message *message_of(mb_decode *d) {
 
 static int grow(mb_decode *d, const char *text, size_t len) {
     message *m = message_of(d);
-    grown *g = &m->grown;
+    mb_arena_text *g = &m->grown;
     if (len == 0) return 0;
     if (len > MB_LIMIT_RESPONSE - m->gathered) return MEMBRANE_EMALFORMED;
     m->gathered += len;
-    if (g->cap - g->len < len) {
-        size_t cap = 2 * g->cap > g->len + len ? 2 * g->cap : g->len + len + 256;
-        char *data = mb_arena_alloc(&d->turn->arena, cap);
-        if (!data) return MEMBRANE_ENOMEM;
-        if (g->len) memcpy(data, g->data, g->len);
-        g->data = data;
-        g->cap = cap;
-    }
-    memcpy(g->data + g->len, text, len);
-    g->len += len;
-    return 0;
+    return mb_arena_append(&d->turn->arena, g, text, len) ? 0 : MEMBRANE_ENOMEM;
 }
 
 static int grow_item(mb_decode *d, const mb_json *item) {
@@ -234,7 +219,7 @@ static int close_block(mb_decode *d) {
     }
     m->type = NONE;
     m->start = NULL;
-    m->grown = (grown){0};
+    m->grown = (mb_arena_text){0};
     return status;
 }
 

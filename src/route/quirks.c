@@ -208,16 +208,17 @@ int mb_quirks_load(mb_arena *arena, const char *kind, const mb_json *overrides, 
     return status;
 }
 
+const char *const *mb_quirks_names(const mb_json *table, mb_arena *arena) {
+    const mb_json *kinds = mb_json_get(table, "kinds");
+    const char **names = kinds ? mb_arena_zalloc(arena, (kinds->count + 1) * sizeof *names) : NULL;
+    for (uint32_t i = 0; names && i < kinds->count; i++)
+        if (!(names[i] = mb_arena_strdup(arena, kinds->children[i].key))) names = NULL;
+    return names;
+}
+
 const char *const *mb_quirks_kinds(mb_arena *arena) {
-    mb_arena tree = {0};
-    const mb_json *all;
-    const char **names = NULL;
-    if (mb_json_parse(&tree, mb_providers_json, strlen(mb_providers_json), &all, NULL) == 0) {
-        const mb_json *kinds = mb_json_get(all, "kinds");
-        names = mb_arena_zalloc(arena, (kinds->count + 1) * sizeof *names);
-        for (uint32_t i = 0; names && i < kinds->count; i++)
-            if (!(names[i] = mb_arena_strdup(arena, kinds->children[i].key))) names = NULL;
-    }
-    mb_arena_free(&tree);
+    mb_arena own = {0};
+    const char *const *names = mb_quirks_names(mb_quirks_table(&own, NULL), arena);
+    mb_arena_free(&own);
     return names;
 }

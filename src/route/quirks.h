@@ -55,6 +55,8 @@ int mb_quirks_load(mb_arena *arena, const char *kind, const mb_json *overrides, 
 const mb_json *mb_quirks_table(mb_arena *arena, membrane_error **err); // NULL: out of memory
 int mb_quirks_load_from(const mb_json *table, mb_arena *arena, const char *kind, const mb_json *overrides,
                         const mb_quirks **ret, membrane_error **err);
+// The names of its kinds, NULL-terminated, in the file's order; NULL: out of memory.
+const char *const *mb_quirks_names(const mb_json *table, mb_arena *arena);
 // Names of all kinds, NULL-terminated, in the file's order.
 const char *const *mb_quirks_kinds(mb_arena *arena);
 

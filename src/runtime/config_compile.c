@@ -55,19 +55,23 @@ static int add_implicit(mb_config *config, const mb_environment *env, const char
     return 0;
 }
 
-static int compile_providers(mb_config *config, const mb_environment *env, membrane_error **err) {
+static int make_providers(mb_config *config, const mb_environment *env, membrane_error **err) {
     const mb_json *tables = mb_json_get(config->tree, "providers");
-    const char *const *kinds = mb_quirks_kinds(&config->arena);
-    mb_arena table = {0};
+    const char *const *kinds = mb_quirks_names(config->kinds, &config->arena);
     size_t room = 1 + (tables ? tables->count : 0);
     if (!kinds) return mb_error_no_memory(err);
     for (size_t i = 0; kinds[i]; i++) room++;
     config->providers = mb_arena_zalloc(&config->arena, room * sizeof *config->providers);
     if (!config->providers) return mb_error_no_memory(err);
-    config->kinds = mb_quirks_table(&table, err);
-    int code = config->kinds ? add_configured(config, env, tables, err) : MEMBRANE_ENOMEM;
+    int code = add_configured(config, env, tables, err);
     if (code == 0) add_builtin(config);
-    if (code == 0) code = add_implicit(config, env, kinds, err);
+    return code ? code : add_implicit(config, env, kinds, err);
+}
+
+static int compile_providers(mb_config *config, const mb_environment *env, membrane_error **err) {
+    mb_arena table = {0};
+    config->kinds = mb_quirks_table(&table, err);
+    int code = config->kinds ? make_providers(config, env, err) : MEMBRANE_ENOMEM;
     config->kinds = NULL;
     mb_arena_free(&table);
     return code;

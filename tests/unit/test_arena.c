@@ -82,7 +82,21 @@ static int use_all(void *unused) {
 START_TEST(without_memory_the_answer_is_null_and_nothing_leaks) { unit_every_allocation_fails(use_all, NULL); }
 END_TEST
 
+START_TEST(a_text_grows_and_keeps_what_it_held) {
+    mb_arena a = {0};
+    mb_arena_text t = {0};
+    for (int i = 0; i < 5000; i++) ck_assert(mb_arena_append(&a, &t, "0123456789", 10));
+    ck_assert(mb_arena_append(&a, &t, NULL, 0));
+    ck_assert_uint_eq(t.len, 50000);
+    for (size_t i = 0; i < t.len; i++) ck_assert_int_eq(t.data[i], '0' + (int)(i % 10));
+    ck_assert(!mb_arena_append(&a, &t, "x", SIZE_MAX - 10));
+    ck_assert_uint_eq(t.len, 50000);
+    mb_arena_free(&a);
+}
+END_TEST
+
 static void tests(TCase *tc) {
+    tcase_add_test(tc, a_text_grows_and_keeps_what_it_held);
     tcase_add_test(tc, pieces_are_aligned_and_do_not_overlap);
     tcase_add_test(tc, a_large_piece_gets_its_own_block);
     tcase_add_test(tc, a_size_that_cannot_be_is_refused);
