@@ -32,7 +32,9 @@ extern "C" {
 enum membrane_call_flags {
     MEMBRANE_CALL_LOCAL_ONLY = 1u << 0,  /**< only targets on this machine or a private network */
     MEMBRANE_CALL_NO_FALLBACK = 1u << 1, /**< only the first target */
-    MEMBRANE_CALL_LOG_PROMPT = 1u << 2   /**< keep prompt and answer in the call log, whatever is configured */
+    MEMBRANE_CALL_LOG_PROMPT = 1u << 2,  /**< keep prompt and answer in the call log, whatever is configured */
+    MEMBRANE_CALL_RESTART = 1u << 3,     /**< an answer that breaks off begins again elsewhere, after a RESET event */
+    MEMBRANE_CALL_CONTINUE = 1u << 4     /**< an answer that breaks off is continued by a target that can */
 };
 
 /**
@@ -49,7 +51,19 @@ typedef struct membrane_call_options {
     int32_t retries;                /**< further attempts a target; MEMBRANE_UNSET: as configured (2) */
     const char *session;            /**< session id for log and stickiness, or NULL */
     const char *via;                /**< comma-separated hop names; a target named in it is skipped; or NULL */
+    const char *policy;             /**< how targets share calls, instead of what is configured: "ordered", "weighted",
+                                         "least_busy", "latency", "cheapest", "usage"; NULL: as configured */
+    const char *provider;           /**< only targets of this provider; NULL: any */
+    int64_t max_cost_usd_micros;    /**< of all attempts together; a target that may cost more, or whose price nobody
+                                         knows, is not asked; 0: as configured */
+    int64_t max_wait_ms;            /**< for limits of our own (rpm, tpm, parallel); MEMBRANE_UNSET: as configured */
+    int64_t hedge_ms;               /**< a second target is asked beside a first one that says nothing for so long;
+                                         MEMBRANE_HEDGE_P95; 0: never; MEMBRANE_UNSET: as configured */
+    int32_t max_attempts;           /**< of all targets together; 0: no more than 64 */
 } membrane_call_options;
+
+/** hedge_ms: after the time within which 95 of 100 first tokens of the target came (none before 20 were seen). */
+#define MEMBRANE_HEDGE_P95 (-1)
 
 /** Fills *options (size bytes) with the defaults. */
 MEMBRANE_API void membrane_call_options_init(membrane_call_options *options, size_t size);

@@ -18,6 +18,8 @@ void membrane_call_options_init(membrane_call_options *options, size_t size) {
     mb_options_init(options, size, sizeof *options);
     if (options && size >= offsetof(membrane_call_options, retries) + sizeof options->retries)
         options->retries = MEMBRANE_UNSET;
+    if (options && size >= offsetof(membrane_call_options, hedge_ms) + sizeof options->hedge_ms)
+        options->max_wait_ms = options->hedge_ms = MEMBRANE_UNSET;
 }
 
 membrane_call *mb_call_ref(membrane_call *call) {
@@ -225,6 +227,8 @@ static int prepare(membrane_t *m, const char *text, size_t len, const membrane_c
         return mb_error_set(err, MEMBRANE_EINVAL, "the options were not filled by membrane_call_options_init");
     if (!options || o.struct_size < offsetof(membrane_call_options, retries) + sizeof o.retries)
         o.retries = MEMBRANE_UNSET;
+    if (!options || o.struct_size < offsetof(membrane_call_options, hedge_ms) + sizeof o.hedge_ms)
+        o.max_wait_ms = o.hedge_ms = MEMBRANE_UNSET;
     if (len == 0) len = strlen(text);
     membrane_call *call = new_call(m);
     if (!call) return mb_error_no_memory(err);

@@ -12,6 +12,7 @@
 #include "net/http.h"
 #include "route/adapter.h"
 #include "route/nearest.h"
+#include "route/policy.h"
 #include "route/prices.h"
 #include "route/router.h"
 #include "runtime/secret.h"
@@ -38,6 +39,8 @@ typedef struct mb_provider {
     int64_t connect_ms, first_token_ms, idle_ms, total_ms; // 0: default
     const char *proxy, *no_proxy, *ca_file;
     int http_version;
+    mb_limits limits;                    // rpm and tpm hold for each key by itself, parallel for all of them together
+    bool tells_hops;                     // its requests carry the names of the hops so far (X-Membrane-Via)
     const membrane_provider_table *host; // host-supplied
     void *host_user;
 } mb_provider;
@@ -46,13 +49,27 @@ typedef struct mb_target {
     const mb_provider *provider;
     const char *model;
     mb_group group;
+    double weight;    // 1 unless said otherwise; 0: only when no other may be tried
+    mb_limits limits; // of this provider's model, beside the provider's own
 } mb_target;
+
+// What is said of the way that calls of a model go; a single provider/model goes by MB_WAY_DEFAULT.
+typedef struct mb_way {
+    mb_policy policy;
+    int retries;         // further attempts a target
+    int64_t max_wait_ms; // how long a call may wait for limits of our own; 0: not at all
+    mb_hedge hedge;
+    int64_t sticky_ms; // a session stays with its target so long after its last call; 0: it does not
+    mb_on_cut on_cut;
+    double min_tokens_per_s; // a stream that is slower for 10 s is given up; 0: never
+} mb_way;
+#define MB_WAY_DEFAULT ((mb_way){.retries = MB_RETRIES})
 
 typedef struct mb_model {
     const char *name;
     const mb_target *targets;
     size_t target_count;
-    int retries;
+    mb_way way;
 } mb_model;
 
 // Where a part of the configuration comes from.
@@ -74,6 +91,12 @@ typedef struct mb_config {
     size_t provider_count;
     mb_model *models;
     size_t model_count;
+    const char *hop;                 // the name of this installation in lists of hops; NULL: none
+    const mb_provider *optimizer;    // a proxy that is asked for PREFIX + NAME and comes back for NAME; NULL: none
+    const char *optimizer_prefix;    // "moa-"
+    int64_t max_cost_usd_micros;     // of one call, unless it says so itself; 0: no limit
+    bool refuses_unknown_cost;       // a target whose price nobody knows is not asked
+    int64_t probe_ms;                // how often local targets are asked whether they are there; 0: never
     const mb_json *kinds;            // the table of kinds, while providers are made
     const mb_json *price_rows;       // of the file that is named, checked; NULL: none
     struct mb_config_prices *prices; // made when first asked for

@@ -96,7 +96,7 @@ static int add_target(mb_config *config, mb_model *model, mb_target *targets, co
         return mb_config_error(config, err, where, "models.%s: there is no provider \"%s\"%s%s%s", model->name, name,
                                nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
     }
-    targets[model->target_count++] = (mb_target){provider, slash + 1, group};
+    targets[model->target_count++] = (mb_target){.provider = provider, .model = slash + 1, .group = group, .weight = 1};
     return 0;
 }
 
@@ -137,7 +137,8 @@ static int compile_model(mb_config *config, const mb_json *table, mb_model *mode
     }
     mb_target *targets = mb_arena_alloc(&config->arena, room * sizeof *targets);
     if (!targets) return mb_error_no_memory(err);
-    *model = (mb_model){table->key, targets, 0, (int)mb_json_int(mb_json_get(table, "retries"), MB_RETRIES)};
+    *model = (mb_model){.name = table->key, .targets = targets, .way = MB_WAY_DEFAULT};
+    model->way.retries = (int)mb_json_int(mb_json_get(table, "retries"), MB_RETRIES);
     int code = add_targets(config, model, targets, main_list, MB_GROUP_MAIN, err);
     for (size_t i = 0; code == 0 && i < MB_COUNT(lists); i++)
         code = add_targets(config, model, targets, mb_json_get(falls, lists[i].key), lists[i].group, err);

@@ -89,7 +89,7 @@ static int apply(membrane_call *call, membrane_error **err) {
     const char *model = mb_arena_strdup(&call->arena, found->model);
     call->chosen_because = mb_arena_strdup(&call->arena, found->reason);
     if (!target || !model || !call->chosen_because) return mb_error_no_memory(err);
-    *target = (mb_target){found->provider, model, MB_GROUP_MAIN};
+    *target = (mb_target){.provider = found->provider, .model = model, .group = MB_GROUP_MAIN, .weight = 1};
     return mb_resolve_set(call, target, 1, MB_RETRIES, err);
 }
 

@@ -79,14 +79,14 @@ static int one_target(membrane_call *call, const mb_provider *provider, const ch
     mb_target *target = mb_arena_alloc(&call->arena, sizeof *target);
     const char *copy = mb_arena_strdup(&call->arena, model);
     if (!target || !copy) return mb_error_no_memory(err);
-    *target = (mb_target){provider, copy, MB_GROUP_MAIN};
+    *target = (mb_target){.provider = provider, .model = copy, .group = MB_GROUP_MAIN, .weight = 1};
     call->chosen_because = because;
     return mb_resolve_set(call, target, 1, MB_RETRIES, err);
 }
 
 static int logical(membrane_call *call, const mb_model *model, const char *because, membrane_error **err) {
     call->chosen_because = because;
-    return mb_resolve_set(call, model->targets, model->target_count, model->retries, err);
+    return mb_resolve_set(call, model->targets, model->target_count, model->way.retries, err);
 }
 
 static int without_name(membrane_call *call, membrane_error **err) {

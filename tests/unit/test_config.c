@@ -199,14 +199,14 @@ START_TEST(models_have_their_targets_and_fallbacks_in_order) {
                 {"builtin", "extractive", MB_GROUP_ERROR},
                 {"b", "large", MB_GROUP_CONTEXT},
                 {"a", "z", MB_GROUP_CONTENT}};
-    ck_assert_int_eq(m->retries, 4);
+    ck_assert_int_eq(m->way.retries, 4);
     ck_assert_uint_eq(m->target_count, 5);
     for (size_t i = 0; i < 5; i++) {
         ck_assert_str_eq(m->targets[i].provider->name, want[i].provider);
         ck_assert_str_eq(m->targets[i].model, want[i].model);
         ck_assert_int_eq(m->targets[i].group, want[i].group);
     }
-    ck_assert_int_eq(mb_config_model(config, "n")->retries, MB_RETRIES);
+    ck_assert_int_eq(mb_config_model(config, "n")->way.retries, MB_RETRIES);
     ck_assert_ptr_null(mb_config_model(config, "o"));
     done();
 }
