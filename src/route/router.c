@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "membrane/error.h"
+#include "route/choose.h"
 
 enum { BACKOFF_BASE_MS = 500, BACKOFF_CAP_MS = 5000, LOADING_POLL_MS = 250, LOADING_POLL_PART = 8 };
 
@@ -28,6 +29,7 @@ static remedy remedy_of(int code) {
     case MEMBRANE_ERESPONSE: return RETRY;
     case MEMBRANE_EMODEL:
     case MEMBRANE_ETLS:
+    case MEMBRANE_EBUDGET:
     case MEMBRANE_ENOTFOUND: return NEXT_TARGET;
     case MEMBRANE_ECONTEXT:
     case MEMBRANE_ECONTENT: return OTHER_LIST;
@@ -47,102 +49,278 @@ static int64_t later(int64_t now_ms, int64_t wait_ms) {
     return __builtin_add_overflow(now_ms, wait_ms, &at) ? MB_ROUTE_NEVER - 1 : at;
 }
 
-// ---- choosing ------------------------------------------------------------------------------------------------------
-
-typedef struct candidate {
-    size_t target;
-    int key;
-    int64_t at_ms;
-} candidate;
+// ---- how one target stands -----------------------------------------------------------------------------------------
 
 static bool is_listed(const mb_route *route, size_t i) {
-    mb_group group = route->targets[i].group;
-    return group == route->group || (route->group == MB_GROUP_MAIN && group == MB_GROUP_ERROR);
+    const mb_route_target *t = &route->targets[i];
+    if (t->group == route->group || (route->group == MB_GROUP_MAIN && t->group == MB_GROUP_ERROR)) return true;
+    // A window that is known to be larger is as good as one that the configuration names for it.
+    return route->group == MB_GROUP_CONTEXT && route->too_small && t->window > route->too_small &&
+           t->group <= MB_GROUP_ERROR;
 }
 
-// The key that is free first: in turn from the one in use, and one that never had to wait before any that had.
-static int soonest_key(const mb_route *route, size_t i) {
+// When this key may be used: what this call was told, and what the others were.
+static int64_t key_at(const mb_route *route, size_t i, int key) {
+    const mb_target_facts *facts = route->targets[i].facts;
+    int64_t at = route->memory[i].key_at_ms[key];
+    return facts && facts->endpoint->keys[key].free_at_ms > at ? facts->endpoint->keys[key].free_at_ms : at;
+}
+
+static int64_t key_gate_at(const mb_route *route, size_t i, int key, int64_t now_ms) {
+    const mb_target_facts *facts = route->targets[i].facts;
+    int64_t at = key_at(route, i, key);
+    if (!facts || at > now_ms) return at;
+    const mb_gate *gate = &facts->endpoint->keys[key].gate;
+    int64_t opens = mb_gate_opens_at(gate, route->tokens, now_ms);
+    if (opens <= now_ms && gate->waiting.count && !route->had_its_turn) opens = now_ms + 1;
+    return opens > now_ms ? opens : at > 0 ? at : 0;
+}
+
+// The key that is free first. In a call they go in turn from the one in use; a first attempt takes the session's, or
+// the one whose turn it is over all calls.
+static int soonest_key(const mb_route *route, size_t i, int64_t now_ms) {
     const mb_route_memory *m = &route->memory[i];
-    int best = m->key, count = route->targets[i].key_count;
-    for (int n = 1; n < count; n++) {
-        int key = (m->key + n) % count;
-        if (m->key_at_ms[key] < m->key_at_ms[best]) best = key;
+    const mb_target_facts *facts = route->targets[i].facts;
+    int count = route->targets[i].key_count, from = m->key;
+    if (count == 1) return 0;
+    if (!m->attempts && facts) from = (int)(facts->endpoint->next_key % (unsigned)count);
+    if (!m->attempts && facts && facts->number == route->stuck_to && route->stuck_key >= 0 && route->stuck_key < count)
+        from = route->stuck_key;
+    int best = from;
+    int64_t best_at = key_gate_at(route, i, best, now_ms);
+    for (int n = 1; n < count && best_at; n++) {
+        int key = (from + n) % count;
+        int64_t at = key_gate_at(route, i, key, now_ms);
+        if (at >= best_at) continue;
+        best = key;
+        best_at = at;
     }
     return best;
 }
 
-static bool had_to_wait(const mb_route *route, const candidate *c) {
-    return route->memory[c->target].key_at_ms[c->key] != 0;
+static bool had_to_wait(const mb_route *route, size_t i, int key) { return route->memory[i].key_at_ms[key] != 0; }
+
+static mb_verdict excluded(const char *why) { return (mb_verdict){.standing = MB_EXCLUDED, .why = why}; }
+
+static bool is_fault(int code) { return code == MEMBRANE_EAUTH || code == MEMBRANE_EFUNDS; }
+
+// A limit of our own: the first gate that is closed.
+static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
+    mb_gate *const gates[] = {&f->endpoint->gate, &f->endpoint->keys[v->key].gate, (mb_gate *)&f->gate};
+    for (size_t i = 0; i < 3; i++) {
+        int64_t at = mb_gate_opens_at(gates[i], route->tokens, now_ms);
+        const bool others_wait = gates[i]->waiting.count && !route->had_its_turn;
+        if (at <= now_ms && !others_wait) continue;
+        v->gate = gates[i];
+        v->at_ms = at <= now_ms ? MB_GATE_NEVER : at;
+        v->why = "a limit of ours is reached";
+        v->standing = now_ms < route->wait_until_ms ? MB_QUEUED : MB_LIMITED;
+        return true;
+    }
+    return false;
 }
 
-// May this target be tried once more, and when?
-static bool is_candidate(const mb_route *route, size_t i, int64_t now_ms, candidate *ret) {
+static bool is_resting(const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
+    mb_breaker_state state = mb_breaker_at(&f->breaker, now_ms);
+    if (state == MB_BREAKER_OPEN)
+        v->why = "its breaker is open", v->at_ms = f->breaker.until_ms;
+    else if (state == MB_BREAKER_HALF_OPEN && mb_breaker_is_probed(&f->breaker, now_ms))
+        v->why = "its breaker is half open and being probed", v->at_ms = f->breaker.probe_end_ms;
+    else if (f->endpoint->health == MB_HEALTH_DOWN)
+        v->why = "it does not answer probes", v->at_ms = MB_ROUTE_NEVER - 2;
+    else if (f->model_state == MB_MODEL_ABSENT)
+        v->why = "the engine does not have the model", v->at_ms = MB_ROUTE_NEVER - 1;
+    else
+        return false;
+    v->standing = MB_RESTING;
+    return true;
+}
+
+mb_verdict mb_route_judge(const mb_route *route, size_t i, int64_t now_ms) {
+    const mb_route_target *t = &route->targets[i];
     const mb_route_memory *m = &route->memory[i];
-    if (route->targets[i].passed_over || m->is_out || !is_listed(route, i)) return false;
-    candidate c = {i, soonest_key(route, i), now_ms};
-    if (m->key_at_ms[c.key] > c.at_ms) c.at_ms = m->key_at_ms[c.key];
-    if (m->ready_at_ms > c.at_ms) c.at_ms = m->ready_at_ms;
-    *ret = c;
-    if (c.at_ms >= route->deadline_ms || (m->is_loading && c.at_ms >= route->loading_until_ms)) return false;
-    return !had_to_wait(route, &c) || m->retries < route->retries;
+    if (t->passed_over) return excluded(t->passed_over);
+    if (m->is_out) return excluded(m->is_out);
+    if (m->is_running) return excluded("it is being asked");
+    if (!is_listed(route, i)) return excluded("not for this kind of failure");
+    mb_verdict v = {.standing = MB_MAY_GO, .key = soonest_key(route, i, now_ms), .at_ms = now_ms};
+    int64_t at = key_at(route, i, v.key);
+    if (at > v.at_ms) v.at_ms = at;
+    if (m->ready_at_ms > v.at_ms) v.at_ms = m->ready_at_ms;
+    if (t->facts && at > now_ms && !had_to_wait(route, i, v.key) && is_fault(t->facts->endpoint->keys[v.key].code))
+        return excluded("its key was refused a moment ago");
+    if (v.at_ms >= route->deadline_ms) return excluded("it asks for a wait beyond the deadline");
+    if (m->is_loading && v.at_ms >= route->loading_until_ms) return excluded("it took too long to load");
+    if (had_to_wait(route, i, v.key) && (m->retries >= route->retries || !route->may_retry))
+        return excluded(route->may_retry ? "no retries are left" : "the retry budget is used up");
+    if (v.at_ms > now_ms) {
+        v.standing = MB_LATER;
+        v.why = m->is_loading ? "it is loading" : "it asked to be left alone for a while";
+        return v;
+    }
+    if (t->facts && (is_resting(t->facts, now_ms, &v) || is_limited(route, t->facts, now_ms, &v))) return v;
+    return v;
 }
 
-static bool comes_before(const mb_route *route, const candidate *a, const candidate *b) {
-    if (a->at_ms != b->at_ms) return a->at_ms < b->at_ms;
-    return route->targets[a->target].group == route->group && route->targets[b->target].group != route->group;
+// ---- choosing ------------------------------------------------------------------------------------------------------
+
+static mb_route_decision fail(int code, const char *reason) {
+    return (mb_route_decision){.what = MB_ROUTE_FAIL, .code = code, .reason = reason};
 }
 
-static mb_route_decision fail(const char *reason) {
-    return (mb_route_decision){.what = MB_ROUTE_FAIL, .reason = reason};
-}
-
-static mb_route_decision try_it(mb_route *route, candidate c, const char *reason) {
-    mb_route_memory *m = &route->memory[c.target];
+static mb_route_decision try_it(mb_route *route, size_t target, const mb_verdict *v, const char *reason) {
+    mb_route_memory *m = &route->memory[target];
     m->attempts++;
-    m->key = c.key;
-    return (mb_route_decision){MB_ROUTE_TRY, c.target, c.key, c.at_ms, reason};
+    m->key = v->key;
+    route->attempts++;
+    return (mb_route_decision){
+        .what = MB_ROUTE_TRY, .target = target, .key = v->key, .at_ms = v->at_ms, .reason = reason};
 }
+
+// All targets by how they stand: the free ones of the list in use in route->free, of the others the best.
+typedef struct survey {
+    size_t free_count;
+    int64_t fallback, later, queued, resting, limited; // NOBODY, or which
+    mb_verdict v_fallback, v_later, v_resting;
+    int64_t queue_at_ms, limited_at_ms;
+    bool queued_first;   // one that comes before every free one waits for a limit of ours
+    bool passed_a_first; // one that comes before every free one cannot be asked now
+} survey;
 
 enum { NOBODY = -1 };
 
-// The first target that is free now; else the one that is free soonest. from: who failed last.
-static mb_route_decision pick(mb_route *route, int64_t now_ms, int64_t from) {
-    candidate best = {0}, c;
-    bool found = false;
+static void note(mb_route *route, size_t i, const mb_verdict *v, survey *s) {
+    const bool is_main = route->targets[i].group == route->group;
+    if (is_main && s->free_count == 0 && v->standing != MB_MAY_GO && v->standing != MB_EXCLUDED)
+        s->passed_a_first = true;
+    switch (v->standing) {
+    case MB_MAY_GO:
+        if (is_main) {
+            route->free[s->free_count++] = (uint32_t)i;
+        } else if (s->fallback == NOBODY) {
+            s->fallback = (int64_t)i;
+            s->v_fallback = *v;
+        }
+        break;
+    case MB_LATER:
+        if (s->later != NOBODY && v->at_ms >= s->v_later.at_ms) break;
+        s->later = (int64_t)i;
+        s->v_later = *v;
+        break;
+    case MB_QUEUED:
+        if (is_main && s->free_count == 0) s->queued_first = true;
+        s->queued = (int64_t)i;
+        break;
+    case MB_RESTING:
+        if (s->resting != NOBODY && v->at_ms >= s->v_resting.at_ms) break;
+        s->resting = (int64_t)i;
+        s->v_resting = *v;
+        break;
+    case MB_LIMITED:
+        if (s->limited != NOBODY && v->at_ms >= s->limited_at_ms) break;
+        s->limited = (int64_t)i;
+        s->limited_at_ms = v->at_ms;
+        break;
+    case MB_EXCLUDED: break;
+    }
+}
+
+static void look(mb_route *route, int64_t now_ms, survey *s) {
+    *s = (survey){.fallback = NOBODY, .later = NOBODY, .queued = NOBODY, .resting = NOBODY, .limited = NOBODY};
     for (size_t i = 0; i < route->count; i++) {
-        if (!is_candidate(route, i, now_ms, &c) || (found && !comes_before(route, &c, &best))) continue;
-        best = c;
-        found = true;
+        mb_verdict v = mb_route_judge(route, i, now_ms);
+        note(route, i, &v, s);
     }
-    if (!found) return fail(from == NOBODY ? "no target may be tried" : "every target failed");
-    mb_route_memory *m = &route->memory[best.target];
-    if (m->is_loading) return try_it(route, best, "still loading");
-    if (had_to_wait(route, &best)) {
-        m->retries++;
-        return try_it(route, best, "after the wait that was asked for");
+}
+
+static mb_route_decision take_free(mb_route *route, survey *s, int64_t now_ms, double unit, int64_t from) {
+    mb_choice choice = mb_choose(route, route->free, s->free_count, now_ms, unit);
+    mb_verdict v = mb_route_judge(route, choice.target, now_ms);
+    const bool was_tried = route->memory[choice.target].attempts > 0;
+    return try_it(route, choice.target, &v,
+                  from == NOBODY && s->passed_a_first && route->policy == MB_POLICY_ORDERED ? "the first that is free"
+                  : from == NOBODY                                                          ? choice.reason
+                  : was_tried                                                               ? "next key"
+                  : route->group == MB_GROUP_MAIN                                           ? "next target"
+                                                                                            : "fallback");
+}
+
+// Nobody is free: whoever is so soonest, and if all keep failing, the least bad one now.
+static mb_route_decision take_later(mb_route *route, survey *s, int64_t now_ms) {
+    if (s->later != NOBODY && (s->resting == NOBODY || s->v_later.at_ms <= s->v_resting.at_ms)) {
+        size_t i = (size_t)s->later;
+        mb_route_memory *m = &route->memory[i];
+        if (m->is_loading) return try_it(route, i, &s->v_later, "still loading");
+        const bool waits_again = had_to_wait(route, i, s->v_later.key);
+        if (waits_again) m->retries++;
+        mb_route_decision d = try_it(route, i, &s->v_later, "after the wait that was asked for");
+        d.is_retry = waits_again;
+        return d;
     }
-    return try_it(route, best,
-                  from == NOBODY                                       ? "first target"
-                  : (size_t)from == best.target                        ? "next key"
-                  : route->targets[best.target].group == MB_GROUP_MAIN ? "next target"
-                                                                       : "fallback");
+    mb_verdict v = s->v_resting;
+    v.at_ms = s->later == NOBODY || v.at_ms >= route->deadline_ms ? now_ms : v.at_ms;
+    return try_it(route, (size_t)s->resting, &v, "the least bad one");
+}
+
+// from: who failed last.
+static mb_route_decision pick(mb_route *route, int64_t now_ms, double unit, int64_t from) {
+    survey s;
+    if (route->max_attempts && route->attempts >= route->max_attempts)
+        return fail(MEMBRANE_ENOTARGET, "no attempts are left");
+    look(route, now_ms, &s);
+    const bool waits_first = route->policy == MB_POLICY_ORDERED && s.queued_first;
+    if (s.free_count && !waits_first) return take_free(route, &s, now_ms, unit, from);
+    if (s.queued != NOBODY)
+        return (mb_route_decision){.what = MB_ROUTE_QUEUE, .at_ms = route->wait_until_ms, .reason = "a limit of ours"};
+    if (s.fallback != NOBODY) return try_it(route, (size_t)s.fallback, &s.v_fallback, "fallback");
+    if (s.later != NOBODY || s.resting != NOBODY) return take_later(route, &s, now_ms);
+    if (from != NOBODY) return fail(MEMBRANE_ENOTARGET, "every target failed");
+    if (s.limited == NOBODY) return fail(MEMBRANE_ENOTARGET, "no target may be tried");
+    mb_route_decision limited = fail(MEMBRANE_ERATE, "a limit of ours is reached");
+    limited.target = (size_t)s.limited;
+    limited.at_ms = s.limited_at_ms;
+    return limited;
+}
+
+mb_route_decision mb_route_hedge(mb_route *route, int64_t now_ms, double unit) {
+    survey s;
+    if (route->max_attempts && route->attempts >= route->max_attempts) return fail(0, "no attempts are left");
+    if (!route->may_retry) return fail(0, "the retry budget is used up");
+    look(route, now_ms, &s);
+    for (size_t i = 0; i < s.free_count; i++) // not a second time where it failed already
+        if (route->memory[route->free[i]].attempts) route->free[i--] = route->free[--s.free_count];
+    mb_choice choice = {0};
+    mb_verdict v = s.v_fallback;
+    if (s.free_count) {
+        choice = mb_choose(route, route->free, s.free_count, now_ms, unit);
+        v = mb_route_judge(route, choice.target, now_ms);
+    } else if (s.fallback != NOBODY && !route->memory[s.fallback].attempts) {
+        choice.target = (size_t)s.fallback;
+    } else {
+        return fail(0, "no other target is free");
+    }
+    mb_route_decision d = try_it(route, choice.target, &v, "hedge");
+    d.is_retry = true;
+    return d;
 }
 
 // ---- what was learnt -----------------------------------------------------------------------------------------------
 
 // The key in use is not free before at_ms; one that is free is taken at once, before any other target is.
-static mb_route_decision after_key(mb_route *route, size_t i, int64_t at_ms, int64_t now_ms) {
+static mb_route_decision after_key(mb_route *route, size_t i, int64_t at_ms, int64_t now_ms, double unit) {
     mb_route_memory *m = &route->memory[i];
     m->key_at_ms[m->key] = at_ms;
-    int next = soonest_key(route, i);
-    if (m->key_at_ms[next] == 0) return try_it(route, (candidate){i, next, now_ms}, "next key");
-    m->is_out = m->key_at_ms[next] == MB_ROUTE_NEVER;
-    return pick(route, now_ms, (int64_t)i);
+    mb_verdict v = mb_route_judge(route, i, now_ms);
+    if (v.standing == MB_MAY_GO && !had_to_wait(route, i, v.key) &&
+        !(route->max_attempts && route->attempts >= route->max_attempts))
+        return try_it(route, i, &v, "next key");
+    if (m->key_at_ms[soonest_key(route, i, now_ms)] == MB_ROUTE_NEVER) m->is_out = "its keys were refused";
+    return pick(route, now_ms, unit, (int64_t)i);
 }
 
 // An engine that loads has not failed: it is polled where nothing else is there, ever more rarely, so that a long load
 // costs few attempts and at most an eighth of its time.
-static mb_route_decision after_loading(mb_route *route, const mb_route_failure *f, int64_t now_ms) {
+static mb_route_decision after_loading(mb_route *route, const mb_route_failure *f, int64_t now_ms, double unit) {
     mb_route_memory *m = &route->memory[f->target];
     if (!m->loading_since_ms) m->loading_since_ms = now_ms;
     int64_t wait = (now_ms - m->loading_since_ms) / LOADING_POLL_PART;
@@ -150,37 +328,47 @@ static mb_route_decision after_loading(mb_route *route, const mb_route_failure *
     if (wait < f->retry_after_ms) wait = f->retry_after_ms;
     m->is_loading = true;
     m->ready_at_ms = later(now_ms, wait);
-    return pick(route, now_ms, (int64_t)f->target);
+    return pick(route, now_ms, unit, (int64_t)f->target);
 }
 
+// The same target again, unless it is one that keeps failing and there are others.
 static mb_route_decision after_retryable(mb_route *route, const mb_route_failure *f, int64_t now_ms, double unit) {
     mb_route_memory *m = &route->memory[f->target];
+    const mb_target_facts *facts = route->targets[f->target].facts;
+    const bool keeps_failing = route->count > 1 && facts && mb_breaker_at(&facts->breaker, now_ms) != MB_BREAKER_CLOSED;
     int64_t wait = backoff_ms(m->retries, unit);
     if (wait < f->retry_after_ms) wait = f->retry_after_ms;
-    candidate same = {f->target, m->key, later(now_ms, wait)};
-    if (m->retries < route->retries && same.at_ms < route->deadline_ms) {
+    mb_verdict same = {.key = m->key, .at_ms = later(now_ms, wait)};
+    if (m->retries < route->retries && route->may_retry && !keeps_failing && same.at_ms < route->deadline_ms &&
+        !(route->max_attempts && route->attempts >= route->max_attempts)) {
         m->retries++;
-        return try_it(route, same, "retry");
+        mb_route_decision d = try_it(route, f->target, &same, "retry");
+        d.is_retry = true;
+        return d;
     }
-    m->is_out = true;
-    return pick(route, now_ms, (int64_t)f->target);
+    m->is_out = "it failed";
+    return pick(route, now_ms, unit, (int64_t)f->target);
 }
 
 mb_route_decision mb_route_next(mb_route *route, const mb_route_failure *f, int64_t now_ms, double unit) {
-    if (f && f->handed_out) return fail("a part of the answer was handed out");
-    if (now_ms >= route->deadline_ms) return fail("the deadline has passed");
-    if (!f) return pick(route, now_ms, NOBODY);
+    if (f && f->handed_out) return fail(f->code, "a part of the answer was handed out");
+    if (now_ms >= route->deadline_ms) return fail(MEMBRANE_ETIMEOUT, "the deadline has passed");
+    if (!f) return pick(route, now_ms, unit, NOBODY);
     mb_route_memory *m = &route->memory[f->target];
     int64_t wait = f->retry_after_ms >= 0 ? f->retry_after_ms : backoff_ms(m->retries, unit);
     m->is_loading = false;
     switch (remedy_of(f->code)) {
-    case FINAL: return fail("trying again cannot help");
-    case NEXT_KEY: return after_key(route, f->target, MB_ROUTE_NEVER, now_ms);
-    case ROTATE: return after_key(route, f->target, later(now_ms, wait > 0 ? wait : 1), now_ms);
-    case RETRY: return f->is_loading ? after_loading(route, f, now_ms) : after_retryable(route, f, now_ms, unit);
-    case OTHER_LIST: route->group = f->code == MEMBRANE_ECONTEXT ? MB_GROUP_CONTEXT : MB_GROUP_CONTENT; break;
+    case FINAL: return fail(f->code, "trying again cannot help");
+    case NEXT_KEY: return after_key(route, f->target, MB_ROUTE_NEVER, now_ms, unit);
+    case ROTATE: return after_key(route, f->target, later(now_ms, wait > 0 ? wait : 1), now_ms, unit);
+    case RETRY: return f->is_loading ? after_loading(route, f, now_ms, unit) : after_retryable(route, f, now_ms, unit);
+    case OTHER_LIST:
+        route->group = f->code == MEMBRANE_ECONTEXT ? MB_GROUP_CONTEXT : MB_GROUP_CONTENT;
+        if (f->code == MEMBRANE_ECONTEXT && route->targets[f->target].window > route->too_small)
+            route->too_small = route->targets[f->target].window;
+        break;
     case NEXT_TARGET: break;
     }
-    m->is_out = true;
-    return pick(route, now_ms, (int64_t)f->target);
+    m->is_out = "it failed";
+    return pick(route, now_ms, unit, (int64_t)f->target);
 }

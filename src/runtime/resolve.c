@@ -59,18 +59,23 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
     for (size_t i = 0; i < count; i++)
         keys += targets[i].provider->key_count ? (size_t)targets[i].provider->key_count : 1;
     int64_t *key_at_ms = mb_arena_zalloc(&call->arena, keys * sizeof *key_at_ms);
-    if (!route || !memory || !key_at_ms) return mb_error_no_memory(err);
+    uint32_t *free_room = mb_arena_alloc(&call->arena, count * sizeof *free_room);
+    if (!route || !memory || !key_at_ms || !free_room) return mb_error_no_memory(err);
     for (size_t i = 0; i < count; i++) {
         const mb_provider *p = targets[i].provider;
-        route[i] =
-            (mb_route_target){targets[i].group, p->key_count ? p->key_count : 1, why_passed_over(call, &targets[i], i)};
+        route[i] = (mb_route_target){.group = targets[i].group,
+                                     .key_count = p->key_count ? p->key_count : 1,
+                                     .passed_over = why_passed_over(call, &targets[i], i),
+                                     .weight = targets[i].weight,
+                                     .cost_usd_micros = -1};
         memory[i].key_at_ms = key_at_ms;
         key_at_ms += route[i].key_count;
     }
     if (call->retries != MEMBRANE_UNSET) retries = call->retries;
     call->targets = targets;
     call->route_targets = route;
-    call->route = (mb_route){.targets = route, .memory = memory, .count = count, .retries = retries};
+    call->route = (mb_route){
+        .targets = route, .memory = memory, .free = free_room, .count = count, .retries = retries, .may_retry = true};
     return 0;
 }
 
