@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #define MEMBRANE_VERSION_MAJOR  0
-#define MEMBRANE_VERSION_MINOR  1
+#define MEMBRANE_VERSION_MINOR  2
 #define MEMBRANE_VERSION_PATCH  0
-#define MEMBRANE_VERSION_STRING "0.1.0"
+#define MEMBRANE_VERSION_STRING "0.2.0"
 
 #if defined(__GNUC__)
 #define MEMBRANE_API __attribute__((visibility("default")))
@@ -31,7 +31,7 @@
 extern "C" {
 #endif
 
-/** The version of the running library, "0.1.0". Static text. Any thread. */
+/** The version of the running library, "0.2.0". Static text. Any thread. */
 MEMBRANE_API const char *membrane_version(void);
 
 /** The same as one number, major * 1000000 + minor * 1000 + patch. Any thread. */

@@ -14,6 +14,8 @@
 #include "runtime/ready.h"
 #include "runtime/result.h"
 
+#define COST_MAX INT64_C(1000000000000000) // what a configuration may say too
+
 void membrane_call_options_init(membrane_call_options *options, size_t size) {
     mb_options_init(options, size, sizeof *options);
     if (options && size >= offsetof(membrane_call_options, retries) + sizeof options->retries)
@@ -148,15 +150,54 @@ static int read_headers(membrane_call *call, membrane_error **err) {
 // MEMBRANE_FOREVER, and what comes near to it, is the longest time there is.
 static int64_t time_of(int64_t ms) { return ms < 0 || ms > MB_TIME_MAX ? MB_TIME_MAX : ms; }
 
-static int apply_options(membrane_call *call, const membrane_call_options *o) {
+static int read_policy(membrane_call *call, const char *name, membrane_error **err) {
+    const char *names[MB_POLICY_COUNT];
+    call->policy = name ? mb_policy_from_name(name) : -1;
+    if (!name || call->policy >= 0) return 0;
+    for (int i = 0; i < MB_POLICY_COUNT; i++) names[i] = mb_policy_name((mb_policy)i);
+    const char *nearest = mb_nearest(name, names, MB_COUNT(names));
+    return mb_error_set(err, MEMBRANE_EINVAL, "policy: there is none named \"%.100s\"%s%s%s", name,
+                        nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
+}
+
+// What a call may cost, how long it may wait, how often it may try.
+static int read_bounds(membrane_call *call, const membrane_call_options *o, membrane_error **err) {
+    const uint32_t both = MEMBRANE_CALL_RESTART | MEMBRANE_CALL_CONTINUE;
+    if ((o->flags & both) == both)
+        return mb_error_set(err, MEMBRANE_EINVAL, "flags: an answer that breaks off is begun again or continued");
+    if (o->max_cost_usd_micros < 0 || o->max_cost_usd_micros > COST_MAX)
+        return mb_error_set(err, MEMBRANE_EINVAL, "max_cost_usd_micros: 0 to %lld", (long long)COST_MAX);
+    if (o->max_wait_ms < 0 && o->max_wait_ms != MEMBRANE_UNSET && o->max_wait_ms != MEMBRANE_FOREVER)
+        return mb_error_set(err, MEMBRANE_EINVAL, "max_wait_ms: not negative");
+    if ((o->hedge_ms < 0 && o->hedge_ms != MEMBRANE_UNSET && o->hedge_ms != MEMBRANE_HEDGE_P95) ||
+        o->hedge_ms > MB_TIME_MAX)
+        return mb_error_set(err, MEMBRANE_EINVAL, "hedge_ms: 0 to %d, or MEMBRANE_HEDGE_P95", MB_TIME_MAX);
+    if (o->max_attempts < 0 || o->max_attempts > MB_LIMIT_ATTEMPTS)
+        return mb_error_set(err, MEMBRANE_EINVAL, "max_attempts: 0 to %d", MB_LIMIT_ATTEMPTS);
+    call->max_cost_usd_micros = o->max_cost_usd_micros;
+    call->max_wait_ms = o->max_wait_ms == MEMBRANE_UNSET ? MEMBRANE_UNSET : time_of(o->max_wait_ms);
+    call->hedge_ms = o->hedge_ms;
+    call->max_attempts = o->max_attempts ? o->max_attempts : MB_LIMIT_ATTEMPTS;
+    return 0;
+}
+
+static int keep_texts(membrane_call *call, const membrane_call_options *o, membrane_error **err) {
+    call->via = o->via ? mb_arena_strdup(&call->arena, o->via) : mb_json_get_str(call->request, "via");
+    call->only_provider = mb_arena_strdup(&call->arena, o->provider);
+    if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
+    bool is_kept = (!o->via || call->via) && (!o->provider || call->only_provider) && (!o->session || call->session);
+    return is_kept ? 0 : mb_error_no_memory(err);
+}
+
+static int apply_options(membrane_call *call, const membrane_call_options *o, membrane_error **err) {
     call->flags = o->flags;
     call->deadline_ms = time_of(o->deadline_ms);
     call->connect_ms = time_of(o->connect_timeout_ms);
     call->first_token_ms = time_of(o->first_token_timeout_ms);
     call->idle_ms = time_of(o->idle_timeout_ms);
-    call->via = o->via ? mb_arena_strdup(&call->arena, o->via) : mb_json_get_str(call->request, "via");
-    if (o->session) call->session = mb_arena_strdup(&call->arena, o->session);
-    return (o->via && !call->via) || (o->session && !call->session) ? MEMBRANE_ENOMEM : 0;
+    int code = read_policy(call, o->policy, err);
+    if (code == 0) code = read_bounds(call, o, err);
+    return code ? code : keep_texts(call, o, err);
 }
 
 // With the parser that the last request left, unless another thread is using it.
@@ -188,7 +229,8 @@ static int read_request(membrane_call *call, const char *text, size_t len, const
     call->stream = mb_json_bool(mb_json_get(call->request, "stream"), false) && call->kind != MB_ASK_EMBED;
     call->session = mb_json_get_str(call->request, "session");
     call->request_id = mb_json_get_str(call->request, "request_id");
-    if (apply_options(call, o) != 0) return mb_error_no_memory(err);
+    code = apply_options(call, o, err);
+    if (code) return code;
     if (!call->request_id) call->request_id = new_request_id(call);
     if (!call->request_id) return mb_error_no_memory(err);
     code = check_name("request_id", call->request_id, err);

@@ -37,8 +37,14 @@ struct membrane_call {
     mb_route_target *route_targets;
     const char *chosen_because;
     const char *via;
-    bool discovers; // the targets are looked for on the I/O thread
-    int retries;    // MEMBRANE_UNSET: as configured
+    bool discovers;              // the targets are looked for on the I/O thread
+    int retries;                 // MEMBRANE_UNSET: as configured
+    int policy;                  // mb_policy; -1: as configured
+    const char *only_provider;   // NULL: any
+    int64_t max_cost_usd_micros; // 0: as configured
+    int64_t max_wait_ms;         // MEMBRANE_UNSET: as configured
+    int64_t hedge_ms;            // MEMBRANE_HEDGE_P95; 0: never; MEMBRANE_UNSET: as configured
+    int max_attempts;            // 1 to MB_LIMIT_ATTEMPTS
     // any thread
     mb_task start_task, cancel_task, resume_task;
     atomic_bool cancel_posted, resume_posted, paused;

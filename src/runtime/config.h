@@ -151,6 +151,9 @@ int mb_config_error(const mb_config *config, membrane_error **err, const mb_json
 // One provider from its table (NULL for an implicit one).
 int mb_config_make_provider(mb_config *config, const mb_environment *env, const char *name, const mb_json *table,
                             mb_provider *ret, membrane_error **err);
+// config_models.c: models of the tree, each with its targets and its way; the limits that a provider or a target has.
+int mb_config_models(mb_config *config, membrane_error **err);
+mb_limits mb_config_limits(const mb_json *owner);
 // Adds the files of MEMBRANE_USER_CONFIG, in rising order of weight; merges those that are read into *tree.
 int mb_config_user_files(mb_config *config, const char *project_dir, const mb_json **tree, membrane_error **err);
 int mb_config_read_file(mb_config *config, const char *level, const char *path, bool must_exist, const mb_json **tree,

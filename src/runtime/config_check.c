@@ -9,7 +9,22 @@
 #include "base/alloc.h"
 
 // What a key's value is. ANY_TABLE: a table whose keys are the user's own names.
-typedef enum { TEXT, NUMBER, SWITCH, TIME, TEXTS, TABLE, TABLES, NAMED_TABLES, ANY_TABLE, LATER } shape_type;
+typedef enum {
+    TEXT,
+    NUMBER,
+    COUNT,
+    MONEY,
+    REAL,
+    SWITCH,
+    TIME,
+    SPAN, // a switch or a time
+    TEXTS,
+    TABLE,
+    TABLES,
+    NAMED_TABLES,
+    ANY_TABLE,
+    LATER
+} shape_type;
 
 typedef struct shape {
     const char *key;
@@ -21,6 +36,7 @@ typedef struct shape {
 static const shape times[] = {{"connect", TIME}, {"first_token", TIME}, {"idle", TIME}, {"total", TIME}, {0}};
 static const shape aws[] = {
     {"access_key_id", TEXT}, {"secret_access_key", TEXT}, {"session_token", TEXT}, {"region", TEXT}, {0}};
+static const shape limits[] = {{"rpm", COUNT}, {"tpm", COUNT}, {"parallel", COUNT}, {0}};
 static const shape provider[] = {{"kind", TEXT},
                                  {"base_url", TEXT},
                                  {"api_key", TEXT},
@@ -29,19 +45,23 @@ static const shape provider[] = {{"kind", TEXT},
                                  {"headers", ANY_TABLE},
                                  {"quirks", ANY_TABLE},
                                  {"timeouts", TABLE, times},
-                                 {"limits", LATER},
+                                 {"limits", TABLE, limits},
+                                 {"tells_hops", SWITCH},
                                  {"proxy", TEXT},
                                  {"ca_file", TEXT},
                                  {"http", TEXT},
                                  {0}};
-static const shape target[] = {{"target", TEXT, NULL, true}, {"weight", LATER}, {0}};
+static const shape target[] = {{"target", TEXT, NULL, true}, {"weight", REAL}, {"limits", TABLE, limits}, {0}};
 static const shape fallbacks[] = {{"error", TEXTS}, {"context_overflow", TEXTS}, {"content_policy", TEXTS}, {0}};
 static const shape model[] = {{"policy", TEXT},
                               {"targets", TABLES, target, true},
                               {"fallbacks", TABLE, fallbacks},
                               {"retries", NUMBER},
-                              {"hedge", LATER},
-                              {"sticky", LATER},
+                              {"hedge", SPAN},
+                              {"sticky", SPAN},
+                              {"max_wait", TIME},
+                              {"on_cut", TEXT},
+                              {"min_tokens_per_s", REAL},
                               {0}};
 static const shape call_log[] = {{"path", TEXT}, {"keep_days", NUMBER}, {"prompts", SWITCH}, {0}};
 static const shape root[] = {{"version", NUMBER},
@@ -60,8 +80,12 @@ static const char *type_words(shape_type type) {
     switch (type) {
     case TEXT: return "a text";
     case NUMBER: return "a whole number, not negative";
+    case COUNT: return "a whole number from 1 to 1000000000";
+    case MONEY: return "a whole number from 1 to 1000000000000000";
+    case REAL: return "a number from 0 to 1000000";
     case SWITCH: return "true or false";
     case TIME: return "a time (milliseconds, or \"500ms\", \"30s\", \"2m\")";
+    case SPAN: return "true, false or a time (milliseconds, or \"500ms\", \"30s\", \"2m\")";
     case TEXTS: return "a list of texts";
     case TABLES: return "a list of tables";
     default: return "a table";
@@ -90,7 +114,11 @@ static bool fits(const mb_json *v, shape_type type) {
     switch (type) {
     case TEXT: return v->type == MB_JSON_STRING;
     case NUMBER: return v->type == MB_JSON_INT && v->integer >= 0 && v->integer <= 1000000;
+    case COUNT: return v->type == MB_JSON_INT && v->integer >= 1 && v->integer <= 1000000000;
+    case MONEY: return v->type == MB_JSON_INT && v->integer >= 1 && v->integer <= INT64_C(1000000000000000);
+    case REAL: return mb_json_is_number(v) && mb_json_double(v, -1) >= 0 && mb_json_double(v, -1) <= 1e6;
     case SWITCH: return v->type == MB_JSON_BOOL;
+    case SPAN: return v->type == MB_JSON_BOOL || fits(v, TIME);
     case TIME: return v->type == MB_JSON_STRING || v->type == MB_JSON_INT;
     case TEXTS: return is_texts(v);
     case TABLES: return v->type == MB_JSON_ARRAY;
@@ -174,6 +202,19 @@ void mb_config_warn(mb_config *config, const char *format, ...) {
     if (config->warnings.len) mb_buf_putc(&config->warnings, ',');
     mb_jw w = mb_jw_to(&config->warnings);
     mb_jw_str(&w, text);
+}
+
+int mb_config_choice(const mb_config *config, const mb_json *value, const char *path, const char *const *words,
+                     size_t count, int *ret, membrane_error **err) {
+    char list[256] = "";
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i], value->str) == 0) return *ret = (int)i, 0;
+        size_t len = strlen(list);
+        snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", words[i]);
+    }
+    const char *nearest = mb_nearest(value->str, words, count);
+    return mb_config_error(config, err, value, "%s: \"%.100s\" is none of %s%s%s%s", path, value->str, list,
+                           nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
 }
 
 int mb_config_duration(const mb_config *config, const mb_json *value, int64_t *ret_ms, membrane_error **err) {

@@ -329,6 +329,8 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
     if (code == 0) code = read_times(config, p, table, err);
     if (code == 0) code = read_http(config, env, p, table, err);
     if (code) return code;
+    p->limits = mb_config_limits(table);
+    p->tells_hops = mb_json_bool(mb_json_get(table, "tells_hops"), false);
     int lists = p->key_count ? p->key_count : 1;
     p->headers = mb_arena_zalloc(&config->arena, (size_t)lists * sizeof *p->headers);
     if (!p->headers) return mb_error_no_memory(err);
