@@ -15,6 +15,23 @@ static const char *const STEPS[] = {
     " cost_usd_micros INTEGER, latency_ms INTEGER, first_token_ms INTEGER, prompt TEXT, answer TEXT);"
     "CREATE INDEX calls_by_time ON calls(ts_ms);"
     "CREATE INDEX calls_by_session ON calls(session) WHERE session IS NOT NULL;",
+    // 2: budgets. What the user has set; what was spent of each amount of money; what processes have taken of it into
+    // their hands. Texts that are not there are '', so that UNIQUE sees them as equal. AUTOINCREMENT: the lease of a
+    // dead
+    // process must never be taken for another's.
+    "CREATE TABLE budgets ("
+    " scope TEXT NOT NULL, match TEXT NOT NULL, period TEXT NOT NULL, usd_micros INTEGER NOT NULL,"
+    " PRIMARY KEY (scope, match, period)) WITHOUT ROWID;"
+    "CREATE TABLE amounts ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL, match TEXT NOT NULL, period TEXT NOT NULL,"
+    " owner TEXT NOT NULL, start_ms INTEGER NOT NULL, settled INTEGER NOT NULL, unknown INTEGER NOT NULL,"
+    " alerted INTEGER NOT NULL DEFAULT 0, UNIQUE (scope, match, period, start_ms, owner));"
+    "CREATE TABLE leases ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, amount INTEGER NOT NULL, holder TEXT NOT NULL,"
+    " granted INTEGER NOT NULL, settled INTEGER NOT NULL, unknown INTEGER NOT NULL);"
+    "CREATE INDEX leases_by_amount ON leases(amount);",
+    // 3: why a call went where it went.
+    "ALTER TABLE calls ADD COLUMN decision TEXT;",
 };
 
 static int read_version(mb_db *db, int64_t *ret, membrane_error **err) {
