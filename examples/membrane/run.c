@@ -107,8 +107,8 @@ static void show_plan(cli_app *app, const membrane_result *plan) {
     const char *str = membrane_result_json(plan, &len);
     cli_json root = json_root(str, len);
     cli_text t = {0};
-    if (json_count(json_get(root, "targets"))) {
-        out_table(app, json_get(root, "targets"), columns, 5);
+    if (json_count(json_get(root, "candidates"))) {
+        out_table(app, json_get(root, "candidates"), columns, 5);
         text_str(&t, "\n");
     }
     text_str(&t, "chosen because: ");

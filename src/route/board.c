@@ -35,6 +35,7 @@ mb_board *mb_board_new(void) { return mb_calloc(1, sizeof(mb_board)); }
 
 static void free_target(mb_target_facts *t) {
     mb_gate_free(&t->gate);
+    mb_free(t->key_free_at_ms);
     mb_free(t);
 }
 
@@ -138,8 +139,9 @@ static mb_target_facts *new_target(mb_endpoint *e, const char *model) {
     memcpy(t->model_text, model, len);
     t->model = t->model_text;
     t->endpoint = e;
-    if (mb_map_put(&e->targets, t->model, t)) return t;
-    mb_free(t);
+    t->key_free_at_ms = mb_calloc((size_t)e->key_count, sizeof *t->key_free_at_ms);
+    if (t->key_free_at_ms && mb_map_put(&e->targets, t->model, t)) return t;
+    free_target(t);
     return NULL;
 }
 
@@ -200,21 +202,22 @@ static mb_outcome outcome_of(const mb_attempt_end *end) {
     return end->code <= MEMBRANE_EAUTH ? MB_OUTCOME_ALIVE : MB_OUTCOME_NOTHING; // the others are ours
 }
 
-// A key that is refused is left alone for a while; one that has asked too much, as long as the provider says.
-static void note_key(mb_key_facts *k, const mb_attempt_end *end, int64_t now_ms) {
-    int64_t wait = 0;
+// A key that is refused is left alone for a while, whatever the model; one that has asked too much of this model, as
+// long as the provider says: providers count most limits by model.
+static void note_key(mb_target_facts *t, int key, const mb_attempt_end *end, int64_t now_ms) {
+    mb_key_facts *k = &t->endpoint->keys[key];
+    int64_t wait = end->retry_after_ms < MB_TIME_RETRY_AFTER_MAX ? end->retry_after_ms : MB_TIME_RETRY_AFTER_MAX;
     if (end->code == MEMBRANE_ECANCELLED) return;
-    if (end->code == MEMBRANE_EAUTH || end->code == MEMBRANE_EFUNDS)
-        wait = MB_BOARD_FAULT_MS;
-    else if (end->code == MEMBRANE_ERATE)
-        wait = end->retry_after_ms > 0 ? end->retry_after_ms : 0;
-    if (wait > MB_TIME_RETRY_AFTER_MAX) wait = MB_TIME_RETRY_AFTER_MAX;
     k->last_code = end->code;
     k->last_ms = now_ms;
-    if (end->code == 0) k->free_at_ms = 0;
-    if (!wait || now_ms + wait < k->free_at_ms) return;
-    k->free_at_ms = now_ms + wait;
-    k->code = end->code;
+    if (end->code == MEMBRANE_EAUTH || end->code == MEMBRANE_EFUNDS) {
+        k->free_at_ms = now_ms + MB_BOARD_FAULT_MS;
+        k->code = end->code;
+    } else if (end->code == MEMBRANE_ERATE && wait > 0) {
+        if (t->key_free_at_ms[key] < now_ms + wait) t->key_free_at_ms[key] = now_ms + wait;
+    } else if (end->code == 0) {
+        k->free_at_ms = t->key_free_at_ms[key] = 0;
+    }
 }
 
 void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, int64_t now_ms) {
@@ -229,7 +232,7 @@ void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, i
     mb_gate_settle(&t->gate, ticket->tokens, end->tokens);
     mb_gate_settle(&key->gate, ticket->tokens, end->tokens);
     mb_breaker_end(&t->breaker, now_ms, outcome_of(end), ticket->decides);
-    note_key(key, end, now_ms);
+    note_key(t, ticket->key, end, now_ms);
     if (end->code == 0) {
         e->health = MB_HEALTH_UP;
         e->health_ms = now_ms;
@@ -348,8 +351,14 @@ void mb_board_note_health(mb_endpoint *e, mb_health health, int64_t now_ms) {
     e->health_ms = now_ms;
 }
 
+static void forget_keys_of(mb_endpoint *e) {
+    size_t at = 0;
+    for (int i = 0; i < e->key_count; i++) e->keys[i].free_at_ms = 0;
+    for (mb_target_facts *t; (t = mb_endpoint_each(e, &at));)
+        memset(t->key_free_at_ms, 0, (size_t)e->key_count * sizeof *t->key_free_at_ms);
+}
+
 void mb_board_forget_keys(mb_board *b) {
     size_t at = 0;
-    for (mb_endpoint *e; (e = mb_board_each_endpoint(b, &at));)
-        for (int i = 0; i < e->key_count; i++) e->keys[i].free_at_ms = 0;
+    for (mb_endpoint *e; (e = mb_board_each_endpoint(b, &at));) forget_keys_of(e);
 }

@@ -26,8 +26,8 @@ typedef enum { MB_MODEL_UNKNOWN, MB_MODEL_ABSENT, MB_MODEL_THERE, MB_MODEL_LOADE
 
 typedef struct mb_key_facts {
     mb_gate gate;       // rpm and tpm
-    int64_t free_at_ms; // it cools until then; 0: it does not
-    int code;           // why: MEMBRANE_E…
+    int64_t free_at_ms; // it was refused, and is left alone until then; 0: it was not
+    int code;           // how: MEMBRANE_EAUTH, MEMBRANE_EFUNDS
     int last_code;      // of its last attempt
     int64_t last_ms;    // when that was, 0: never
 } mb_key_facts;
@@ -59,6 +59,7 @@ struct mb_target_facts {
     unsigned refs;                          // calls
     bool is_pinned;                         // named by a configuration: never forgotten
     void *series;                           // the runtime's, for its metrics
+    int64_t *key_free_at_ms;                // when a key that asked too much of this model is free again, one a key
     mb_target_facts *idle_next, *idle_prev; // of those that may be forgotten
     char model_text[];
 };

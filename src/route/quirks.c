@@ -63,6 +63,7 @@ static const field FIELDS[] = {
     FIELD(TEXT, embed_input),
     FIELD(TEXT, embed_output),
     FIELD(FLAG, embed_rows),
+    FIELD(TEXT, prefill),
     FIELD(FLAG, null_content_ok),
     FIELD(LIST, unsupported),
     FIELD(LIST, drop),
@@ -156,7 +157,7 @@ static bool is_of_wire(const char *key) {
         "chat_path",     "completion_path", "embed_path",     "stream_path",     "rerank_path",  "count_path",
         "top_n_key",     "api_version",     "embed_encoding", "max_tokens_key",  "thinking_key", "thinking_echo_key",
         "include_usage", "say_parallel",    "cache_parts",    "null_content_ok", "unsupported",  "drop",
-        "sampling_key",  "embed_input",     "embed_output",   "embed_rows"};
+        "sampling_key",  "prefill",         "embed_input",    "embed_output",    "embed_rows"};
     for (size_t i = 0; i < MB_COUNT(KEYS); i++)
         if (strcmp(KEYS[i], key) == 0) return true;
     return false;

@@ -42,7 +42,9 @@ typedef struct mb_quirks {
     const char *sampling_key;      // where sampling goes as JSON text; NULL: each parameter is a field of its own
     const char *embed_input, *embed_output; // names of tensors; embed_output NULL: the first one of floats
     bool embed_rows;                        // each text is a row: shape [n, 1] instead of [n]
-    bool null_content_ok;                   // content:null beside tool_calls is accepted (else "")
+    const char *prefill;         // how an answer is begun for the model: "plain" (a last message of the assistant's),
+                                 // "continue_final_message" (and fields that say so); NULL: it cannot be
+    bool null_content_ok;        // content:null beside tool_calls is accepted (else "")
     const char *unsupported[16]; // canonical request keys that it refuses or ignores silently; ends with NULL
     const char *drop[16];        // keys that are left out without a word because they mean nothing there
 } mb_quirks;

@@ -59,16 +59,24 @@ static bool is_listed(const mb_route *route, size_t i) {
            t->group <= MB_GROUP_ERROR;
 }
 
+// Refused a moment ago, by whoever used it. Where there is nothing else to ask, a fresh answer is worth more than a
+// remembered one.
+static bool is_refused(const mb_route *route, size_t i, int key, int64_t now_ms) {
+    const mb_target_facts *facts = route->targets[i].facts;
+    return facts && facts->endpoint->keys[key].free_at_ms > now_ms;
+}
+
 // When this key may be used: what this call was told, and what the others were.
-static int64_t key_at(const mb_route *route, size_t i, int key) {
+static int64_t key_at(const mb_route *route, size_t i, int key, int64_t now_ms) {
     const mb_target_facts *facts = route->targets[i].facts;
     int64_t at = route->memory[i].key_at_ms[key];
-    return facts && facts->endpoint->keys[key].free_at_ms > at ? facts->endpoint->keys[key].free_at_ms : at;
+    if (is_refused(route, i, key, now_ms) && at < MB_ROUTE_NEVER - 1) return MB_ROUTE_NEVER - 1;
+    return facts && facts->key_free_at_ms[key] > at ? facts->key_free_at_ms[key] : at;
 }
 
 static int64_t key_gate_at(const mb_route *route, size_t i, int key, int64_t now_ms) {
     const mb_target_facts *facts = route->targets[i].facts;
-    int64_t at = key_at(route, i, key);
+    int64_t at = key_at(route, i, key, now_ms);
     if (!facts || at > now_ms) return at;
     const mb_gate *gate = &facts->endpoint->keys[key].gate;
     int64_t opens = mb_gate_opens_at(gate, route->tokens, now_ms);
@@ -102,8 +110,6 @@ static bool had_to_wait(const mb_route *route, size_t i, int key) { return route
 
 static mb_verdict excluded(const char *why) { return (mb_verdict){.standing = MB_EXCLUDED, .why = why}; }
 
-static bool is_fault(int code) { return code == MEMBRANE_EAUTH || code == MEMBRANE_EFUNDS; }
-
 // A limit of our own: the first gate that is closed.
 static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
     mb_gate *const gates[] = {&f->endpoint->gate, &f->endpoint->keys[v->key].gate, (mb_gate *)&f->gate};
@@ -118,6 +124,16 @@ static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t 
         return true;
     }
     return false;
+}
+
+bool mb_route_is_open(const mb_route *route, size_t i, int key, int64_t now_ms) {
+    mb_verdict v = {.key = key};
+    return !route->targets[i].facts || !is_limited(route, route->targets[i].facts, now_ms, &v);
+}
+
+void mb_route_take_back(mb_route *route, size_t i) {
+    route->memory[i].attempts--;
+    route->attempts--;
 }
 
 static bool is_resting(const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
@@ -144,11 +160,13 @@ mb_verdict mb_route_judge(const mb_route *route, size_t i, int64_t now_ms) {
     if (m->is_running) return excluded("it is being asked");
     if (!is_listed(route, i)) return excluded("not for this kind of failure");
     mb_verdict v = {.standing = MB_MAY_GO, .key = soonest_key(route, i, now_ms), .at_ms = now_ms};
-    int64_t at = key_at(route, i, v.key);
+    int64_t at = key_at(route, i, v.key, now_ms);
+    if (is_refused(route, i, v.key, now_ms) && !had_to_wait(route, i, v.key)) {
+        if (route->count > 1) return excluded("its key was refused a moment ago");
+        at = 0;
+    }
     if (at > v.at_ms) v.at_ms = at;
     if (m->ready_at_ms > v.at_ms) v.at_ms = m->ready_at_ms;
-    if (t->facts && at > now_ms && !had_to_wait(route, i, v.key) && is_fault(t->facts->endpoint->keys[v.key].code))
-        return excluded("its key was refused a moment ago");
     if (v.at_ms >= route->deadline_ms) return excluded("it asks for a wait beyond the deadline");
     if (m->is_loading && v.at_ms >= route->loading_until_ms) return excluded("it took too long to load");
     if (had_to_wait(route, i, v.key) && (m->retries >= route->retries || !route->may_retry))
@@ -182,7 +200,7 @@ typedef struct survey {
     size_t free_count;
     int64_t fallback, later, queued, resting, limited; // NOBODY, or which
     mb_verdict v_fallback, v_later, v_resting;
-    int64_t queue_at_ms, limited_at_ms;
+    int64_t limited_at_ms;
     bool queued_first;   // one that comes before every free one waits for a limit of ours
     bool passed_a_first; // one that comes before every free one cannot be asked now
 } survey;
@@ -262,6 +280,13 @@ static mb_route_decision take_later(mb_route *route, survey *s, int64_t now_ms) 
     return try_it(route, (size_t)s->resting, &v, "the least bad one");
 }
 
+// Until a place is free, its time for waiting is over, or somebody else may be asked.
+static mb_route_decision queue_up(const mb_route *route, const survey *s) {
+    mb_route_decision d = {.what = MB_ROUTE_QUEUE, .at_ms = route->wait_until_ms, .reason = "a limit of ours"};
+    if (s->later != NOBODY && s->v_later.at_ms < d.at_ms) d.at_ms = s->v_later.at_ms;
+    return d;
+}
+
 // from: who failed last.
 static mb_route_decision pick(mb_route *route, int64_t now_ms, double unit, int64_t from) {
     survey s;
@@ -270,8 +295,7 @@ static mb_route_decision pick(mb_route *route, int64_t now_ms, double unit, int6
     look(route, now_ms, &s);
     const bool waits_first = route->policy == MB_POLICY_ORDERED && s.queued_first;
     if (s.free_count && !waits_first) return take_free(route, &s, now_ms, unit, from);
-    if (s.queued != NOBODY)
-        return (mb_route_decision){.what = MB_ROUTE_QUEUE, .at_ms = route->wait_until_ms, .reason = "a limit of ours"};
+    if (s.queued != NOBODY) return queue_up(route, &s);
     if (s.fallback != NOBODY) return try_it(route, (size_t)s.fallback, &s.v_fallback, "fallback");
     if (s.later != NOBODY || s.resting != NOBODY) return take_later(route, &s, now_ms);
     if (from != NOBODY) return fail(MEMBRANE_ENOTARGET, "every target failed");

@@ -94,6 +94,11 @@ mb_route_decision mb_route_next(mb_route *route, const mb_route_failure *failure
 // Another target for a second request beside the one that runs; FAIL if there is none that is free.
 mb_route_decision mb_route_hedge(mb_route *route, int64_t now_ms, double unit);
 
+// For a decision whose time has come: whether the limits of ours still let it in; and if they do not, that it was
+// never made.
+bool mb_route_is_open(const mb_route *route, size_t target, int key, int64_t now_ms);
+void mb_route_take_back(mb_route *route, size_t target);
+
 // How one target stands, and why: what the decision is made of, and what a dry run shows.
 typedef struct mb_verdict {
     enum {

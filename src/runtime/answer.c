@@ -9,7 +9,7 @@
 int mb_answer_check(membrane_call *call, membrane_error **err) {
     const mb_json *format = mb_json_get(call->request, "response_format");
     const char *type = mb_json_get_str(format, "type");
-    const mb_turn *turn = &call->turn;
+    const mb_turn *turn = mb_call_turn(call);
     if (!type || strcmp(type, "text") == 0 || turn->call_count || turn->finish == MB_FINISH_CONTENT_FILTER) return 0;
     mb_arena arena = {0};
     mb_buf why = MB_BUF(4096);

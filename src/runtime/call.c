@@ -75,9 +75,8 @@ void mb_call_free_idle(membrane_t *m) {
 
 static void free_call(membrane_call *call) {
     membrane_t *m = call->m;
-    mb_exchange_free(&call->exchange);
-    if (call->has_turn) mb_turn_free(&call->turn);
-    mb_buf_free(&call->warnings);
+    mb_runner_free(&call->first_runner);
+    if (call->hedge) mb_runner_free(call->hedge);
     if (mb_handle_is_forked(m))
         mb_queue_abandon(&call->queue);
     else
@@ -245,7 +244,10 @@ static membrane_call *new_call(membrane_t *m) {
     call->refs = 1;
     call->m = membrane_ref(m);
     call->config = mb_handle_config(m);
-    call->warnings = MB_BUF(65536);
+    call->runner = &call->first_runner;
+    call->runner->call = call;
+    call->runner->warnings = MB_BUF(65536);
+    call->taken = SIZE_MAX;
     call->start_wall_ms = mb_wall_ms();
     if (mb_queue_init(&call->queue) == 0) return call;
     free_call(call);
@@ -259,8 +261,8 @@ static bool needs_text(const membrane_call *call) {
     return needs;
 }
 
-static int prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options,
-                   membrane_call **ret, membrane_error **err) {
+int mb_call_prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options,
+                    membrane_call **ret, membrane_error **err) {
     membrane_call_options o;
     if (!m || !text || !ret) return mb_error_set(err, MEMBRANE_EINVAL, "an argument is NULL");
     if (mb_handle_is_forked(m))
@@ -274,13 +276,13 @@ static int prepare(membrane_t *m, const char *text, size_t len, const membrane_c
     if (len == 0) len = strlen(text);
     membrane_call *call = new_call(m);
     if (!call) return mb_error_no_memory(err);
+    call->request_len = len;
     call->retries = o.retries < 0 && o.retries != MEMBRANE_UNSET ? 0 : o.retries;
     int code = read_request(call, text, len, &o, err);
     if (code == 0) code = mb_resolve(call, mb_json_get_str(call->request, "model"), err);
     call->logs_prompt = call->config->log_prompts || (call->flags & MEMBRANE_CALL_LOG_PROMPT);
     if (code == 0 && needs_text(call)) {
         call->request_text = mb_arena_strndup(&call->arena, text, len);
-        call->request_len = len;
         if (!call->request_text) code = mb_error_no_memory(err);
     }
     if (code)
@@ -293,7 +295,7 @@ static int prepare(membrane_t *m, const char *text, size_t len, const membrane_c
 int membrane_call_start(membrane_t *m, const char *request_json, size_t len, const membrane_call_options *options,
                         membrane_call **ret_call, membrane_error **err) {
     membrane_call *call;
-    int code = prepare(m, request_json, len, options, &call, err);
+    int code = mb_call_prepare(m, request_json, len, options, &call, err);
     if (code) return code;
     call->start_task.run = mb_run_start;
     call->cancel_task.run = mb_run_cancel;
@@ -407,83 +409,5 @@ int membrane_call_text(membrane_t *m, const char *request_json, size_t len, cons
         code = *ret_text ? 0 : mb_error_no_memory(err);
     }
     membrane_call_free(call);
-    return code;
-}
-
-// ---- without sending
-// ---------------------------------------------------------------------------------------------------
-
-static void put_targets(mb_jw *w, const membrane_call *call) {
-    mb_jw_key(w, "targets");
-    mb_jw_array(w);
-    for (size_t i = 0; i < call->route.count; i++) {
-        const mb_target *t = &call->targets[i];
-        static const char *const groups[] = {"main", "error", "context_overflow", "content_policy"};
-        mb_jw_object(w);
-        mb_jw_kstr(w, "provider", t->provider->name);
-        mb_jw_kstr(w, "model", t->model);
-        mb_jw_kstr(w, "engine", t->provider->quirks->kind);
-        mb_jw_kstr_if(w, "url", t->provider->base_url);
-        mb_jw_kbool(w, "local", t->provider->local);
-        mb_jw_kstr(w, "list", groups[t->group]);
-        mb_jw_kstr_if(w, "passed_over", call->route_targets[i].passed_over);
-        mb_jw_end_object(w);
-    }
-    mb_jw_end_array(w);
-}
-
-static int put_body(mb_jw *w, membrane_call *call, const mb_target *t, membrane_error **err) {
-    mb_wire wire = {.url = MB_BUF(65536), .body = MB_BUF(MB_LIMIT_REQUEST), .headers = MB_BUF(65536)};
-    mb_ask ask = {.kind = call->kind,
-                  .request = call->request,
-                  .provider = t->provider->name,
-                  .model = t->model,
-                  .base_url = t->provider->base_url,
-                  .quirks = t->provider->quirks,
-                  .stream = call->stream,
-                  .warnings = &call->warnings};
-    int code = t->provider->adapter->write(&ask, &wire, err);
-    if (code == 0) {
-        mb_jw_kstr(w, "method", wire.method);
-        mb_jw_kstr(w, "url", mb_buf_text(&wire.url));
-        mb_jw_key(w, "body");
-        mb_jw_raw(w, mb_buf_text(&wire.body), wire.body.len);
-    }
-    mb_buf_free(&wire.url);
-    mb_buf_free(&wire.body);
-    mb_buf_free(&wire.headers);
-    return code;
-}
-
-int membrane_call_plan(membrane_t *m, const char *request_json, size_t len, const membrane_call_options *options,
-                       membrane_result **ret_result, membrane_error **err) {
-    membrane_call *call;
-    mb_buf out = MB_BUF(2 * MB_LIMIT_REQUEST);
-    if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_call_plan: ret_result is NULL");
-    int code = prepare(m, request_json, len, options, &call, err);
-    if (code) return code;
-    mb_jw w = mb_jw_to(&out);
-    mb_jw_object(&w);
-    if (call->discovers)
-        mb_jw_kstr(
-            &w, "chosen_because",
-            "no model is named: a call would look for a local engine, then for a key, then use builtin/extractive");
-    else
-        mb_jw_kstr_if(&w, "chosen_because", call->chosen_because);
-    put_targets(&w, call);
-    const mb_target *first = NULL;
-    for (size_t i = 0; i < call->route.count && !first; i++)
-        if (!call->route_targets[i].passed_over) first = &call->targets[i];
-    if (first && first->provider->adapter) code = put_body(&w, call, first, err);
-    if (call->warnings.len) {
-        mb_jw_key(&w, "warnings");
-        mb_jw_array(&w);
-        mb_jw_raw(&w, call->warnings.data, call->warnings.len);
-        mb_jw_end_array(&w);
-    }
-    mb_jw_end_object(&w);
-    free_call(call);
-    if (code == 0) return mb_result_from(&out, ret_result, err);
-    mb_buf_free(&out);
     return code;
 }

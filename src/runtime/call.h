@@ -5,17 +5,18 @@
 #define MB_RUNTIME_CALL_H
 
 #include "runtime/handle.h"
+#include "runtime/money.h"
 #include "runtime/queue.h"
+#include "runtime/runner.h"
 
-typedef struct mb_attempt {
-    const mb_target *target;
-    int key;
-    int code, status;
-    int64_t start_ms, end_ms; // of the call's clock
-    const char *reason;
-} mb_attempt;
-
-typedef struct mb_host_run mb_host_run; // of a host-supplied provider
+// What the first decision saw of a target; kept for the log where a call had a choice.
+typedef struct mb_seen {
+    mb_verdict verdict;
+    mb_breaker_state breaker;
+    int64_t ready_in_ms; // 0: now, or nobody knows
+    int in_flight;
+    double wait_ms; // expected until the first token, -1: not known
+} mb_seen;
 
 struct membrane_call {
     atomic_int refs;
@@ -38,6 +39,9 @@ struct membrane_call {
     const char *chosen_because;
     const char *via;
     bool discovers;              // the targets are looked for on the I/O thread
+    bool is_logical;             // the targets are those of a model of the configuration
+    const char *model_name;      // of it, NULL: none
+    mb_way way;                  // as configured and as the call says
     int retries;                 // MEMBRANE_UNSET: as configured
     int policy;                  // mb_policy; -1: as configured
     const char *only_provider;   // NULL: any
@@ -55,22 +59,28 @@ struct membrane_call {
     // the I/O thread's
     membrane_call *next, *prev; // m->first_call
     mb_route route;
-    mb_turn turn;
-    bool has_turn;
-    mb_exchange exchange;
-    mb_host_run *host_run;
-    mb_buf warnings;
+    mb_runner first_runner;
+    mb_runner *runner; // the one whose answer counts
+    mb_runner *hedge;  // a second one, in the arena; NULL: there was none
+    mb_seen *seen;     // one a target, in the arena; NULL: there was no choice, or no memory
+    size_t taken;      // by the first decision; SIZE_MAX: none
+    const char *taken_because;
+    mb_waiter *waiters;   // one a target, in the arena; where it waits for limits of ours
     mb_attempt *attempts; // in the arena; grows from first_attempts
     mb_attempt first_attempts[2];
     int attempt_count, attempt_cap;
-    mb_timer deadline_timer, wait_timer, attempt_timer;
-    size_t next_target;
-    int next_key;
-    const char *next_reason;
+    mb_timer deadline_timer, wait_timer, attempt_timer, hedge_timer;
+    mb_task loser_task; // stops the runner that lost
+    bool is_posted_loser;
+    mb_route_decision pending; // what it waits for the time of, or for money
+    mb_money_wait money_wait;
+    const char *partial;      // what was handed out of an answer that broke off, to be continued; in the arena
+    size_t partial_cut;       // the spaces at its end, which are not in it
+    const mb_json *continued; // the request that goes on where it ended
     int64_t start_ms, first_ms, end_ms, start_wall_ms;
     membrane_error *last_error;
     membrane_call *dirty_next; // of room->dirty
-    bool is_over, is_started, is_dirty;
+    bool is_over, is_started, is_dirty, is_counted, holds_facts;
     // after the terminal event: the caller's
     membrane_error *error; // the call's, NULL after DONE
     membrane_result *result;
@@ -78,6 +88,9 @@ struct membrane_call {
     _Alignas(16) char turn_memory[256];   // lent to the turn's
 };
 
+// A request, checked and resolved; nothing runs. The caller's reference is the only one.
+int mb_call_prepare(membrane_t *m, const char *text, size_t len, const membrane_call_options *options,
+                    membrane_call **ret, membrane_error **err);
 membrane_call *mb_call_ref(membrane_call *call);
 void mb_call_unref(membrane_call *call);
 void mb_call_free_idle(membrane_t *m); // when the handle is released
@@ -88,16 +101,31 @@ void mb_run_cancel(mb_task *task);
 void mb_run_resume(mb_task *task);
 void mb_run_cancel_all(membrane_t *m, int code);
 void mb_run_step(membrane_call *call, const mb_route_failure *failure);
-// An attempt has ended (also called by host providers); takes the error.
-void mb_run_attempt_done(void *user, int code, membrane_error *error);
-void mb_run_flush(membrane_call *call); // publishes what the turn has poured into the queue
-mb_turn_sink mb_run_sink(membrane_call *call);
+// A runner has ended, and nothing else runs; takes the error.
+void mb_run_ended(mb_runner *r, int code, membrane_error *error);
+
+// publish.c: what runners pour becomes visible to the caller.
+void mb_call_flush(membrane_call *call);
+bool mb_call_is_full(void *call); // pauses
+
+static inline mb_turn *mb_call_turn(const membrane_call *call) {
+    return call->runner->has_turn ? &call->runner->turn : NULL;
+}
+
+mb_attempt *mb_call_last(const membrane_call *call); // the attempt whose answer counts; NULL: there was none
+void mb_call_record(membrane_call *call);            // record.c: what stays of it
+
+// waiting.c: limits of our own.
+int mb_waiting_join(membrane_call *call); // stands at every limit that is in its way; MEMBRANE_ENOMEM
+void mb_waiting_leave(membrane_call *call);
+void mb_waiting_serve(membrane_t *m); // soon: something may have become free
 
 // resolve.c: the model's name into targets. Fills call->targets, route, chosen_because, or call->discovers.
 int mb_resolve(membrane_call *call, const char *model, membrane_error **err);
 int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const char *name, size_t len,
                         const mb_provider **ret, membrane_error **err);
-int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, int retries, membrane_error **err);
+int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, const mb_way *way,
+                   membrane_error **err);
 
 // render.c
 void mb_render_result(mb_jw *w, const membrane_call *call);
@@ -107,7 +135,7 @@ bool mb_usage_is_exact(const membrane_call *call);
 int64_t mb_call_cost(const membrane_call *call); // micro-dollars; -1: not known
 
 // host.c: providers that the program supplies.
-int mb_host_start(membrane_call *call, const mb_provider *provider, const char *model, membrane_error **err);
-void mb_host_cancel(membrane_call *call);
+int mb_host_start(mb_runner *runner, const mb_provider *provider, membrane_error **err);
+void mb_host_cancel(mb_runner *runner);
 
 #endif

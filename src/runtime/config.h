@@ -41,6 +41,7 @@ typedef struct mb_provider {
     int http_version;
     mb_limits limits;                    // rpm and tpm hold for each key by itself, parallel for all of them together
     bool tells_hops;                     // its requests carry the names of the hops so far (X-Membrane-Via)
+    mb_endpoint *endpoint;               // of the board, once it was asked for; under the handle's board_lock
     const membrane_provider_table *host; // host-supplied
     void *host_user;
 } mb_provider;
@@ -49,8 +50,9 @@ typedef struct mb_target {
     const mb_provider *provider;
     const char *model;
     mb_group group;
-    double weight;    // 1 unless said otherwise; 0: only when no other may be tried
-    mb_limits limits; // of this provider's model, beside the provider's own
+    double weight;          // 1 unless said otherwise; 0: only when no other may be tried
+    mb_limits limits;       // of this provider's model, beside the provider's own
+    mb_target_facts *facts; // of the board, of a logical model's; under the handle's board_lock
 } mb_target;
 
 // What is said of the way that calls of a model go; a single provider/model goes by MB_WAY_DEFAULT.

@@ -45,6 +45,10 @@ struct membrane_handle {
     membrane_call *ready_first, *ready_last; // calls with events, in turn
     int ready_fd;                            // -1 until somebody asked
     atomic_bool has_ready_fd;                // so that nobody locks for nothing
+    // the board, under a lock of its own: the I/O thread decides by it, others look
+    pthread_mutex_t board_lock;
+    mb_board *board;
+    struct mb_money *money;
     // any thread, by atomic exchange: for the requests
     _Atomic(mb_json_parser *) idle_parser;
     // read-only after open
@@ -58,7 +62,9 @@ struct membrane_handle {
     membrane_call *first_call;
     mb_discovery found;
     mb_rng rng;
-    mb_task close_task;
+    mb_task close_task, serve_task;
+    mb_timer serve_timer; // when a place behind a limit is free
+    bool is_serving;      // serve_task is on its way
 };
 
 // Hands a task to the I/O thread, which is started if it does not run. MEMBRANE_EFORKED, MEMBRANE_ECANCELLED (closing:

@@ -28,7 +28,7 @@ struct membrane_push {
     word *first, *last;
     bool posted, is_ended, is_unwanted; // under the lock
     mb_task carry_task;
-    membrane_call *call; // counted while posted
+    mb_runner *runner; // its call is counted while posted
     membrane_t *m;
 };
 
@@ -64,8 +64,8 @@ static mb_finish finish_of(const char *name) {
 }
 
 // 0 to go on, 1 at the end (*ret_code says which), negative: the turn failed.
-static int take_word(membrane_call *call, const word *w, membrane_error **error, int *ret_code) {
-    mb_turn *turn = &call->turn;
+static int take_word(mb_runner *r, const word *w, membrane_error **error, int *ret_code) {
+    mb_turn *turn = &r->turn;
     switch (w->kind) {
     case WORD_TEXT: return mb_turn_text(turn, w->text, w->len);
     case WORD_THINKING: return mb_turn_thinking(turn, w->text, w->len);
@@ -80,23 +80,23 @@ static int take_word(membrane_call *call, const word *w, membrane_error **error,
     return MEMBRANE_EINTERNAL;
 }
 
-static void take_words(membrane_call *call, word *w) {
+static void take_words(mb_runner *r, word *w) {
     membrane_error *error = NULL;
     int code = 0, step = 0;
     for (word *next; w; w = next) {
         next = w->next;
-        if (step == 0) step = take_word(call, w, &error, &code);
+        if (step == 0) step = take_word(r, w, &error, &code);
         free_word(w);
     }
-    mb_run_flush(call);
+    mb_call_flush(r->call);
     if (step == 0) return;
-    mb_host_cancel(call);
-    mb_run_attempt_done(call, step < 0 ? step : code, error);
+    mb_host_cancel(r);
+    mb_runner_done(r, step < 0 ? step : code, error);
 }
 
 static void carry(mb_task *task) {
     membrane_push *push = (membrane_push *)((char *)task - offsetof(membrane_push, carry_task));
-    membrane_call *call = push->call;
+    membrane_call *call = push->runner->call;
     pthread_mutex_lock(&push->lock);
     word *words = push->first;
     push->first = push->last = NULL;
@@ -104,7 +104,7 @@ static void carry(mb_task *task) {
     bool wanted = !push->is_unwanted;
     pthread_mutex_unlock(&push->lock);
     if (wanted)
-        take_words(call, words);
+        take_words(push->runner, words);
     else
         for (word *next; words; words = next) {
             next = words->next;
@@ -114,10 +114,10 @@ static void carry(mb_task *task) {
     mb_call_unref(call);
 }
 
-int mb_host_start(membrane_call *call, const mb_provider *provider, const char *model, membrane_error **err) {
+int mb_host_start(mb_runner *r, const mb_provider *provider, membrane_error **err) {
+    const membrane_call *call = r->call;
     mb_host_run *run = mb_calloc(1, sizeof *run);
     membrane_push *push = mb_calloc(1, sizeof *push);
-    (void)model;
     if (!run || !push) {
         mb_free(run);
         mb_free(push);
@@ -125,13 +125,13 @@ int mb_host_start(membrane_call *call, const mb_provider *provider, const char *
     }
     pthread_mutex_init(&push->lock, NULL);
     push->refs = 1;
-    push->call = call;
+    push->runner = r;
     push->m = call->m;
     push->carry_task.run = carry;
     *run = (mb_host_run){push, provider->host, provider->host_user, NULL};
     int code = run->table->start(run->user, call->request_text, call->request_len, push, &run->state);
     if (code == 0) {
-        call->host_run = run;
+        r->host_run = run;
         return 0;
     }
     pthread_mutex_lock(&push->lock);
@@ -143,10 +143,10 @@ int mb_host_start(membrane_call *call, const mb_provider *provider, const char *
                         provider->name);
 }
 
-void mb_host_cancel(membrane_call *call) {
-    mb_host_run *run = call->host_run;
+void mb_host_cancel(mb_runner *r) {
+    mb_host_run *run = r->host_run;
     if (!run) return;
-    call->host_run = NULL;
+    r->host_run = NULL;
     pthread_mutex_lock(&run->push->lock);
     bool early = !run->push->is_ended;
     run->push->is_unwanted = true;
@@ -180,12 +180,12 @@ static int put_word(membrane_push *push, word *w) {
     }
     if (posts) {
         atomic_fetch_add(&push->refs, 1);
-        mb_call_ref(push->call);
+        mb_call_ref(push->runner->call);
     }
     pthread_mutex_unlock(&push->lock);
     if (code) free_word(w);
     if (posts && mb_handle_post(push->m, &push->carry_task, NULL) != 0) {
-        membrane_call *call = push->call;
+        membrane_call *call = push->runner->call;
         pthread_mutex_lock(&push->lock);
         push->posted = false;
         pthread_mutex_unlock(&push->lock);

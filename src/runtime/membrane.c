@@ -64,10 +64,12 @@ static void release(membrane_t *m, bool forked) {
     if (forked) {
         mb_http_abandon(m->room.http);
         mb_calls_abandon(m->calls);
+        mb_money_abandon(m->money);
         mb_records_abandon(m->records);
         mb_io_abandon(m->io);
     } else {
         mb_http_free(m->room.http);
+        mb_money_close(m->money, m->log_wait_ms);
         mb_calls_close(m->calls, m->log_wait_ms);
         mb_records_free(m->records);
         mb_io_free(m->io);
@@ -76,11 +78,13 @@ static void release(membrane_t *m, bool forked) {
     mb_json_parser_free(atomic_load(&m->idle_parser));
     free_room(&m->room);
     mb_discovery_forget(m);
+    mb_board_free(m->board);
     mb_config_unref(m->config);
     free_hosts(m->hosts);
     free_options(&m->options);
     if (m->ready_fd >= 0) close(m->ready_fd);
     pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->board_lock);
     mb_free(m);
 }
 
@@ -95,9 +99,11 @@ bool mb_handle_is_forked(const membrane_t *m) {
 static int build(membrane_t *m, const membrane_options *o, membrane_error **err) {
     int code = mb_config_load(o, &m->config, err);
     if (code) return code;
-    if (!copy_options(&m->options, o) || !(m->records = mb_records_new()) || !(m->room.parser = mb_json_parser_new()))
+    if (!copy_options(&m->options, o) || !(m->records = mb_records_new()) || !(m->room.parser = mb_json_parser_new()) ||
+        !(m->board = mb_board_new()))
         return mb_error_no_memory(err);
     code = mb_calls_new(m->config->log_path, m->config->log_keep_days, &m->calls, err);
+    if (code == 0) code = mb_money_new(m->config->log_path, &m->money, err);
     if (code == 0 && m->config->log_path && o->log_path) code = mb_calls_open(m->calls, err);
     return code;
 }
@@ -115,6 +121,7 @@ int membrane_open(const membrane_options *options, membrane_t **ret_m, membrane_
     m->log_wait_ms = 5000;
     m->is_open = true;
     pthread_mutex_init(&m->lock, NULL);
+    pthread_mutex_init(&m->board_lock, NULL);
     mb_rng_seed(&m->rng);
     int code = build(m, &o, err);
     if (code)
@@ -129,6 +136,7 @@ static int start_thread(membrane_t *m, membrane_error **err) {
     int code = m->io ? 0 : mb_io_new(&m->io, err);
     if (code == 0 && !m->room.http) code = mb_http_new(m->io, &m->room.http, err);
     m->room.io = m->io;
+    if (code == 0) mb_money_attach(m->money, m->io);
     if (code == 0) code = mb_io_start(m->io, err);
     if (code) return code;
     atomic_store(&m->generation, mb_fork_generation());

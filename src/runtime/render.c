@@ -23,19 +23,30 @@ void mb_render_usage(mb_jw *w, const mb_usage *u, bool exact) {
     mb_jw_end_object(w);
 }
 
+mb_attempt *mb_call_last(const membrane_call *call) {
+    return call->attempt_count ? &call->attempts[call->runner->attempt] : NULL;
+}
+
+// What is known of all attempts together; the one that counts must be known.
 int64_t mb_call_cost(const membrane_call *call) {
-    const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
-    if (!last || !call->has_turn) return -1;
-    const mb_provider *p = last->target->provider;
-    if (strcmp(p->quirks->kind, "builtin") == 0) return 0;
-    return mb_price_cost(mb_prices_find(mb_config_prices(call->config), p->quirks->kind, p->local, last->target->model),
-                         &call->turn.usage);
+    const mb_attempt *last = mb_call_last(call);
+    int64_t sum = 0;
+    if (!last || last->cost_usd_micros < 0) return -1;
+    for (int i = 0; i < call->attempt_count; i++)
+        if (call->attempts[i].cost_usd_micros > 0) sum += call->attempts[i].cost_usd_micros;
+    return sum;
+}
+
+static int unknown_costs(const membrane_call *call) {
+    int count = 0;
+    for (int i = 0; i < call->attempt_count; i++) count += call->attempts[i].cost_usd_micros < 0;
+    return count;
 }
 
 // The provider's own figures for the whole answer; a stream that broke after its finish may lack them.
 bool mb_usage_is_exact(const membrane_call *call) {
-    return call->has_turn && call->turn.usage.input >= 0 &&
-           (call->turn.usage.output >= 0 || call->kind == MB_ASK_EMBED);
+    const mb_turn *turn = mb_call_turn(call);
+    return turn && turn->usage.input >= 0 && (turn->usage.output >= 0 || call->kind == MB_ASK_EMBED);
 }
 
 void mb_render_attempts(mb_jw *w, const membrane_call *call) {
@@ -48,8 +59,11 @@ void mb_render_attempts(mb_jw *w, const membrane_call *call) {
         if (a->code) mb_jw_kstr(w, "kind", membrane_status_kind(a->code));
         if (a->status) mb_jw_kint(w, "status", a->status);
         mb_jw_kstr_if(w, "reason", a->reason);
+        if (a->target->provider->key_count > 1) mb_jw_kint(w, "key", a->key + 1);
         mb_jw_kint(w, "started_ms", a->start_ms - call->start_ms);
         mb_jw_kint(w, "latency_ms", a->end_ms - a->start_ms);
+        if (a->first_ms >= 0) mb_jw_kint(w, "first_token_ms", a->first_ms);
+        if (call->attempt_count > 1) put_count(w, "cost_usd_micros", a->cost_usd_micros);
         mb_jw_end_object(w);
     }
     mb_jw_end_array(w);
@@ -109,7 +123,7 @@ static void put_message(mb_jw *w, const membrane_call *call, const mb_turn *turn
     if (turn->provider_data.len || turn->thinking.len) {
         mb_jw_key(w, "provider_data");
         mb_jw_object(w);
-        mb_jw_kstr(w, "provider", call->attempts[call->attempt_count - 1].target->provider->name);
+        mb_jw_kstr(w, "provider", mb_call_last(call)->target->provider->name);
         mb_jw_key(w, "fields");
         mb_jw_object(w);
         mb_jw_raw(w, mb_buf_text(&turn->provider_data), turn->provider_data.len);
@@ -167,11 +181,13 @@ static void put_answer(mb_jw *w, const membrane_call *call, const mb_turn *turn)
 }
 
 static void put_warnings(mb_jw *w, const membrane_call *call) {
-    if (!call->warnings.len && !(call->has_turn && call->turn.warnings.len)) return;
+    const mb_buf *asked = &call->runner->warnings;
+    const mb_turn *turn = mb_call_turn(call);
+    if (!asked->len && !(turn && turn->warnings.len)) return;
     mb_jw_key(w, "warnings");
     mb_jw_array(w);
-    if (call->warnings.len) mb_jw_raw(w, call->warnings.data, call->warnings.len);
-    if (call->has_turn && call->turn.warnings.len) mb_jw_raw(w, call->turn.warnings.data, call->turn.warnings.len);
+    if (asked->len) mb_jw_raw(w, asked->data, asked->len);
+    if (turn && turn->warnings.len) mb_jw_raw(w, turn->warnings.data, turn->warnings.len);
     mb_jw_end_array(w);
 }
 
@@ -184,12 +200,13 @@ static void put_timing(mb_jw *w, const membrane_call *call) {
 }
 
 void mb_render_result(mb_jw *w, const membrane_call *call) {
-    const mb_attempt *last = call->attempt_count ? &call->attempts[call->attempt_count - 1] : NULL;
+    const mb_attempt *last = mb_call_last(call);
+    const mb_turn *turn = mb_call_turn(call);
     mb_usage none = MB_USAGE_NONE;
     mb_jw_object(w);
     mb_jw_kstr(w, "request_id", call->request_id);
     mb_jw_kstr_if(w, "session", call->session);
-    if (call->has_turn) put_answer(w, call, &call->turn);
+    if (turn) put_answer(w, call, turn);
     if (last) {
         mb_jw_key(w, "target");
         mb_jw_object(w);
@@ -201,13 +218,14 @@ void mb_render_result(mb_jw *w, const membrane_call *call) {
     mb_jw_key(w, "attempts");
     mb_render_attempts(w, call);
     mb_jw_key(w, "usage");
-    mb_render_usage(w, call->has_turn ? &call->turn.usage : &none, mb_usage_is_exact(call));
+    mb_render_usage(w, turn ? &turn->usage : &none, mb_usage_is_exact(call));
     int64_t cost = mb_call_cost(call);
     mb_jw_key(w, "cost_usd_micros");
     if (cost >= 0)
         mb_jw_int(w, cost);
     else
         mb_jw_null(w);
+    if (cost >= 0 && unknown_costs(call)) mb_jw_kint(w, "cost_unknown_attempts", unknown_costs(call));
     put_timing(w, call);
     put_warnings(w, call);
     if (call->error) {

@@ -52,7 +52,22 @@ static const char *why_passed_over(const membrane_call *call, const mb_target *t
     return NULL;
 }
 
-int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, int retries, membrane_error **err) {
+// What the call says of its way goes before what is configured.
+static void apply_options(membrane_call *call) {
+    mb_way *way = &call->way;
+    if (call->retries != MEMBRANE_UNSET) way->retries = call->retries;
+    if (call->policy >= 0) way->policy = (mb_policy)call->policy;
+    if (call->max_wait_ms != MEMBRANE_UNSET) way->max_wait_ms = call->max_wait_ms;
+    if (call->hedge_ms == MEMBRANE_HEDGE_P95)
+        way->hedge = (mb_hedge){MB_HEDGE_P95, 0};
+    else if (call->hedge_ms != MEMBRANE_UNSET)
+        way->hedge = (mb_hedge){call->hedge_ms > 0 ? MB_HEDGE_DELAY : MB_HEDGE_OFF, call->hedge_ms};
+    if (call->flags & MEMBRANE_CALL_CONTINUE) way->on_cut = MB_CUT_CONTINUE;
+    if (call->flags & MEMBRANE_CALL_RESTART) way->on_cut = MB_CUT_RESTART;
+}
+
+int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, const mb_way *way,
+                   membrane_error **err) {
     mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
     mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
     size_t keys = 0;
@@ -71,11 +86,19 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
         memory[i].key_at_ms = key_at_ms;
         key_at_ms += route[i].key_count;
     }
-    if (call->retries != MEMBRANE_UNSET) retries = call->retries;
+    call->way = *way;
+    apply_options(call);
     call->targets = targets;
     call->route_targets = route;
-    call->route = (mb_route){
-        .targets = route, .memory = memory, .free = free_room, .count = count, .retries = retries, .may_retry = true};
+    call->route = (mb_route){.targets = route,
+                             .memory = memory,
+                             .free = free_room,
+                             .count = count,
+                             .policy = call->way.policy,
+                             .retries = call->way.retries,
+                             .max_attempts = call->max_attempts,
+                             .stream = call->stream,
+                             .may_retry = true};
     return 0;
 }
 
@@ -86,12 +109,14 @@ static int one_target(membrane_call *call, const mb_provider *provider, const ch
     if (!target || !copy) return mb_error_no_memory(err);
     *target = (mb_target){.provider = provider, .model = copy, .group = MB_GROUP_MAIN, .weight = 1};
     call->chosen_because = because;
-    return mb_resolve_set(call, target, 1, MB_RETRIES, err);
+    return mb_resolve_set(call, target, 1, &MB_WAY_DEFAULT, err);
 }
 
 static int logical(membrane_call *call, const mb_model *model, const char *because, membrane_error **err) {
     call->chosen_because = because;
-    return mb_resolve_set(call, model->targets, model->target_count, model->way.retries, err);
+    call->is_logical = true;
+    call->model_name = model->name;
+    return mb_resolve_set(call, model->targets, model->target_count, &model->way, err);
 }
 
 static int without_name(membrane_call *call, membrane_error **err) {

@@ -61,9 +61,9 @@ const char *membrane_result_str(const membrane_result *result, const char *path)
 const char *membrane_result_text(const membrane_result *result, size_t *ret_len) {
     if (ret_len) *ret_len = 0;
     if (!result) return "";
-    if (result->call && result->call->has_turn) {
-        if (ret_len) *ret_len = result->call->turn.text.len;
-        return mb_buf_text(&result->call->turn.text);
+    if (result->call && mb_call_turn(result->call)) {
+        if (ret_len) *ret_len = mb_call_turn(result->call)->text.len;
+        return mb_buf_text(&mb_call_turn(result->call)->text);
     }
     const mb_json *text = at_path(result, "text");
     if (!mb_json_is(text, MB_JSON_STRING)) return "";
@@ -72,18 +72,18 @@ const char *membrane_result_text(const membrane_result *result, size_t *ret_len)
 }
 
 const char *membrane_result_finish(const membrane_result *result) {
-    if (!result || !result->call || !result->call->has_turn) return NULL;
+    if (!result || !result->call || !mb_call_turn(result->call)) return NULL;
     if (result->call->error) return mb_finish_name(MB_FINISH_ERROR);
-    return mb_finish_name(result->call->turn.finish ? result->call->turn.finish : MB_FINISH_STOP);
+    return mb_finish_name(mb_call_turn(result->call)->finish ? mb_call_turn(result->call)->finish : MB_FINISH_STOP);
 }
 
 size_t membrane_result_embedding_count(const membrane_result *result) {
-    return result && result->call && result->call->has_turn ? result->call->turn.vector_count : 0;
+    return result && result->call && mb_call_turn(result->call) ? mb_call_turn(result->call)->vector_count : 0;
 }
 
 const float *membrane_result_embedding(const membrane_result *result, size_t index, size_t *ret_dims) {
     if (index >= membrane_result_embedding_count(result)) return NULL;
-    const mb_turn *turn = &result->call->turn;
+    const mb_turn *turn = mb_call_turn(result->call);
     if (ret_dims) *ret_dims = turn->vector_dims;
     return turn->vectors + index * turn->vector_dims;
 }

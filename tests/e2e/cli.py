@@ -253,7 +253,7 @@ def a_file_that_is_too_large_is_refused():
 def a_dry_run_sends_nothing():
     before = len(server.requests)
     plan = run_json("-m", "mock/ok", "--dry-run", "hi")
-    expect(plan["targets"][0]["provider"], "mock")
+    expect(plan["candidates"][0]["provider"], "mock")
     expect_in("hi", json.dumps(plan["body"]))
     done = run("-m", "mock/ok", "--dry-run", "hi")
     expect_in("mock", done.out)

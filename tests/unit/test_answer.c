@@ -15,13 +15,15 @@ static int check(const char *format, const char *answer) {
     memset(&call, 0, sizeof call);
     snprintf(request, sizeof request, "{\"response_format\":%s}", format);
     ck_assert_int_eq(mb_json_parse(&call.arena, request, strlen(request), &call.request, NULL), 0);
-    mb_turn_init(&call.turn, (mb_turn_sink){0});
-    ck_assert_int_eq(mb_turn_text(&call.turn, answer, strlen(answer)), 0);
+    call.runner = &call.first_runner;
+    call.first_runner.has_turn = true;
+    mb_turn_init(&call.first_runner.turn, (mb_turn_sink){0});
+    ck_assert_int_eq(mb_turn_text(&call.first_runner.turn, answer, strlen(answer)), 0);
     int code = mb_answer_check(&call, &error);
     ck_assert_msg((code == 0) == (error == NULL), "%s: %d without its error", format, code);
     if (error) ck_assert_int_eq(membrane_error_code(error), code);
     membrane_error_free(error);
-    mb_turn_free(&call.turn);
+    mb_turn_free(&call.first_runner.turn);
     mb_arena_free(&call.arena);
     return code;
 }
