@@ -229,8 +229,8 @@ void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, i
     mb_gate_leave(&t->gate);
     mb_gate_leave(&e->gate);
     mb_gate_leave(&key->gate);
-    mb_gate_settle(&t->gate, ticket->tokens, end->tokens);
-    mb_gate_settle(&key->gate, ticket->tokens, end->tokens);
+    mb_gate_settle(&t->gate, ticket->tokens, end->tokens, ticket->start_ms, now_ms);
+    mb_gate_settle(&key->gate, ticket->tokens, end->tokens, ticket->start_ms, now_ms);
     mb_breaker_end(&t->breaker, now_ms, outcome_of(end), ticket->decides);
     note_key(t, ticket->key, end, now_ms);
     if (end->code == 0) {

@@ -4,7 +4,9 @@
 //
 // Requests and tokens are counted by the generic cell rate algorithm (ITU-T I.371), one integer each: the time at which
 // the bucket, which holds a minute's worth as the providers' own do, would be full again. Tokens are reserved by an
-// estimate and settled by what was really used, so that a minute which was reserved too high is given back.
+// estimate and settled by what was really used. What the provider has counted until then is known from above in two
+// ways, and the lower one holds: all reservations from when they began, of which less is given back the later they are
+// settled (the provider's bucket may have stood full since); or what is settled, and beside it what is reserved now.
 #ifndef MB_ROUTE_GATE_H
 #define MB_ROUTE_GATE_H
 
@@ -17,6 +19,7 @@ typedef struct mb_gate mb_gate;
 struct mb_gate {
     mb_limits limits;
     int64_t requests_full_ns, tokens_full_ns; // when the buckets are full again
+    int64_t settled_full_ns, reserved;        // the same of what is settled alone; tokens that are not yet
     int in_flight;                            // attempts, counted without a limit too
     mb_fair waiting;
     mb_gate *busy_next, *busy_prev; // the board's list of gates at which somebody waits
@@ -29,8 +32,8 @@ int64_t mb_gate_opens_at(const mb_gate *gate, int64_t tokens, int64_t now_ms);
 const char *mb_gate_limit_name(const mb_gate *gate, int64_t tokens, int64_t now_ms); // "rpm", "tpm", "parallel"; NULL
 void mb_gate_enter(mb_gate *gate, int64_t tokens, int64_t now_ms);
 void mb_gate_leave(mb_gate *gate);
-// What was reserved as tokens were really so many.
-void mb_gate_settle(mb_gate *gate, int64_t reserved, int64_t used);
+// What was reserved as tokens at start_ms were really so many; used -1: nobody knows, so it is what was reserved.
+void mb_gate_settle(mb_gate *gate, int64_t reserved, int64_t used, int64_t start_ms, int64_t now_ms);
 // The part of its limits that the last minute has used: 0 none, 1 all of it; -1: it has none.
 double mb_gate_used(const mb_gate *gate, int64_t now_ms);
 void mb_gate_free(mb_gate *gate);
