@@ -38,46 +38,67 @@ static void forget_session(mb_fair *fair, mb_fair_session *s) {
     mb_free(s);
 }
 
+static void link_last(mb_waiter **first, mb_waiter **last, mb_waiter *w) {
+    w->prev = *last;
+    w->next = NULL;
+    *(*last ? &(*last)->next : first) = w;
+    *last = w;
+}
+
+static void unlink_waiter(mb_waiter **first, mb_waiter **last, mb_waiter *w) {
+    *(w->prev ? &w->prev->next : first) = w->next;
+    *(w->next ? &w->next->prev : last) = w->prev;
+}
+
 bool mb_fair_add(mb_fair *fair, mb_waiter *w, const char *name, bool in_front) {
-    mb_fair_session *s = session_of(fair, name ? name : "");
-    if (!s) return false;
+    mb_fair_session *s = in_front ? NULL : session_of(fair, name ? name : "");
+    if (!s && !in_front) return false;
     w->session = s;
     w->fair = fair;
-    w->prev = in_front ? NULL : s->last;
-    w->next = in_front ? s->first : NULL;
-    *(w->prev ? &w->prev->next : &s->first) = w;
-    *(w->next ? &w->next->prev : &s->last) = w;
-    if (in_front) fair->turn = s;
+    if (s)
+        link_last(&s->first, &s->last, w);
+    else
+        link_last(&fair->front, &fair->front_last, w);
     fair->count++;
     return true;
 }
 
-mb_waiter *mb_fair_first(const mb_fair *fair) { return fair->turn ? fair->turn->first : NULL; }
+mb_waiter *mb_fair_first(const mb_fair *fair) {
+    return fair->front ? fair->front : fair->turn ? fair->turn->first : NULL;
+}
 
-void mb_fair_remove(mb_waiter *waiter) {
-    mb_fair *fair = waiter->fair;
-    mb_fair_session *s = waiter->session;
+void mb_fair_remove(mb_waiter *w) {
+    mb_fair *fair = w->fair;
+    mb_fair_session *s = w->session;
     if (!fair) return;
-    bool was_its_turn = mb_fair_first(fair) == waiter;
-    *(waiter->prev ? &waiter->prev->next : &s->first) = waiter->next;
-    *(waiter->next ? &waiter->next->prev : &s->last) = waiter->prev;
+    w->fair = NULL;
+    w->session = NULL;
     fair->count--;
-    waiter->fair = NULL;
-    waiter->session = NULL;
+    if (!s) {
+        unlink_waiter(&fair->front, &fair->front_last, w);
+        return;
+    }
+    const bool was_its_turn = fair->turn == s && s->first == w;
+    unlink_waiter(&s->first, &s->last, w);
     if (!s->first)
         forget_session(fair, s);
     else if (was_its_turn)
         fair->turn = s->next;
 }
 
+static void let_go(mb_waiter *first) {
+    for (mb_waiter *w = first; w; w = w->next) {
+        w->fair = NULL;
+        w->session = NULL;
+    }
+}
+
 void mb_fair_free(mb_fair *fair) {
+    let_go(fair->front);
+    fair->front = fair->front_last = NULL;
     while (fair->turn) {
-        mb_fair_session *s = fair->turn;
-        for (mb_waiter *w = s->first; w; w = w->next) {
-            w->fair = NULL;
-            w->session = NULL;
-        }
-        forget_session(fair, s);
+        let_go(fair->turn->first);
+        forget_session(fair, fair->turn);
     }
     mb_map_free(&fair->sessions);
     fair->count = 0;
