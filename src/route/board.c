@@ -101,7 +101,7 @@ static mb_endpoint *new_endpoint(const char *name, int key_count) {
 mb_endpoint *mb_board_endpoint(mb_board *b, const char *provider, const char *id, int key_count,
                                const mb_limits *limits) {
     char text[4096]; // an address that is longer is told apart by its beginning
-    snprintf(text, sizeof text, "%s\n%s\n%d", provider, id ? id : "", key_count);
+    snprintf(text, sizeof text, "%s\n%d\n%s", provider, key_count, id ? id : "");
     mb_endpoint *e = mb_map_get(&b->endpoints, text);
     if (!e) {
         e = new_endpoint(provider, key_count);
@@ -197,19 +197,27 @@ void mb_board_enter(mb_board *b, mb_target_facts *t, int key, int64_t tokens, in
 
 static mb_outcome outcome_of(const mb_attempt_end *end) {
     if (end->code == 0) return MB_OUTCOME_GOOD;
-    if (end->code == MEMBRANE_ECANCELLED || end->is_loading) return MB_OUTCOME_NOTHING;
+    if (end->code == MEMBRANE_ECANCELLED || end->code == MEMBRANE_EBUDGET || end->is_loading) return MB_OUTCOME_NOTHING;
     if (mb_status_trips_breaker(end->code)) return MB_OUTCOME_BAD;
     return end->code <= MEMBRANE_EAUTH ? MB_OUTCOME_ALIVE : MB_OUTCOME_NOTHING; // the others are ours
 }
 
+<<<<<<< HEAD
 // A key that is refused is left alone for a while, whatever the model; one that has asked too much of this model, as
 // long as the provider says: providers count most limits by model.
 static void note_key(mb_target_facts *t, int key, const mb_attempt_end *end, int64_t now_ms) {
     mb_key_facts *k = &t->endpoint->keys[key];
     int64_t wait = end->retry_after_ms < MB_TIME_RETRY_AFTER_MAX ? end->retry_after_ms : MB_TIME_RETRY_AFTER_MAX;
+=======
+// A key that is refused is left alone for a while; one that has asked too much, as long as the provider says. An
+// answer does not end that: while it cools only those are answered who went there before.
+static void note_key(mb_key_facts *k, const mb_attempt_end *end, int64_t now_ms) {
+    int64_t wait = 0;
+>>>>>>> 7b17c91 (A key that was told to wait does so, whatever earlier attempts are answered)
     if (end->code == MEMBRANE_ECANCELLED) return;
     k->last_code = end->code;
     k->last_ms = now_ms;
+<<<<<<< HEAD
     if (end->code == MEMBRANE_EAUTH || end->code == MEMBRANE_EFUNDS) {
         k->free_at_ms = now_ms + MB_BOARD_FAULT_MS;
         k->code = end->code;
@@ -218,6 +226,11 @@ static void note_key(mb_target_facts *t, int key, const mb_attempt_end *end, int
     } else if (end->code == 0) {
         k->free_at_ms = t->key_free_at_ms[key] = 0;
     }
+=======
+    if (!wait || now_ms + wait < k->free_at_ms) return;
+    k->free_at_ms = now_ms + wait;
+    k->code = end->code;
+>>>>>>> 7b17c91 (A key that was told to wait does so, whatever earlier attempts are answered)
 }
 
 void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, int64_t now_ms) {
