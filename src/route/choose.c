@@ -8,13 +8,14 @@ static int in_flight(const mb_route_target *t) { return t->facts ? t->facts->gat
 static bool has_precedence(const mb_route *route, const uint32_t *free, size_t count, int64_t now_ms, mb_choice *ret) {
     for (size_t n = 0; n < count && route->stuck_to; n++) {
         const mb_target_facts *facts = route->targets[free[n]].facts;
-        if (!facts || facts->number != route->stuck_to) continue;
+        if (!facts || facts->number != route->stuck_to || route->targets[free[n]].weight <= 0) continue;
         *ret = (mb_choice){free[n], "its session is there"};
         return true;
     }
     for (size_t n = 0; n < count && route->policy != MB_POLICY_ORDERED; n++) {
         const mb_target_facts *facts = route->targets[free[n]].facts;
         if (!facts || mb_breaker_at(&facts->breaker, now_ms) == MB_BREAKER_CLOSED) continue;
+        if (route->targets[free[n]].weight <= 0) continue;
         *ret = (mb_choice){free[n], "probe of a target that failed"};
         return true;
     }
