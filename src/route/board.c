@@ -202,35 +202,23 @@ static mb_outcome outcome_of(const mb_attempt_end *end) {
     return end->code <= MEMBRANE_EAUTH ? MB_OUTCOME_ALIVE : MB_OUTCOME_NOTHING; // the others are ours
 }
 
-<<<<<<< HEAD
 // A key that is refused is left alone for a while, whatever the model; one that has asked too much of this model, as
-// long as the provider says: providers count most limits by model.
-static void note_key(mb_target_facts *t, int key, const mb_attempt_end *end, int64_t now_ms) {
-    mb_key_facts *k = &t->endpoint->keys[key];
+// long as the provider says: providers count most limits by model. An answer to what began before ends neither.
+static void note_key(mb_target_facts *t, const mb_ticket *ticket, const mb_attempt_end *end, int64_t now_ms) {
+    mb_key_facts *k = &t->endpoint->keys[ticket->key];
+    int64_t *free_at = &t->key_free_at_ms[ticket->key];
     int64_t wait = end->retry_after_ms < MB_TIME_RETRY_AFTER_MAX ? end->retry_after_ms : MB_TIME_RETRY_AFTER_MAX;
-=======
-// A key that is refused is left alone for a while; one that has asked too much, as long as the provider says. An
-// answer does not end that: while it cools only those are answered who went there before.
-static void note_key(mb_key_facts *k, const mb_attempt_end *end, int64_t now_ms) {
-    int64_t wait = 0;
->>>>>>> 7b17c91 (A key that was told to wait does so, whatever earlier attempts are answered)
     if (end->code == MEMBRANE_ECANCELLED) return;
     k->last_code = end->code;
     k->last_ms = now_ms;
-<<<<<<< HEAD
     if (end->code == MEMBRANE_EAUTH || end->code == MEMBRANE_EFUNDS) {
         k->free_at_ms = now_ms + MB_BOARD_FAULT_MS;
         k->code = end->code;
-    } else if (end->code == MEMBRANE_ERATE && wait > 0) {
-        if (t->key_free_at_ms[key] < now_ms + wait) t->key_free_at_ms[key] = now_ms + wait;
-    } else if (end->code == 0) {
-        k->free_at_ms = t->key_free_at_ms[key] = 0;
+    } else if (end->code == MEMBRANE_ERATE && wait > 0 && *free_at < now_ms + wait) {
+        *free_at = now_ms + wait;
+    } else if (end->code == 0 && ticket->start_ms > k->free_at_ms - MB_BOARD_FAULT_MS) {
+        k->free_at_ms = 0;
     }
-=======
-    if (!wait || now_ms + wait < k->free_at_ms) return;
-    k->free_at_ms = now_ms + wait;
-    k->code = end->code;
->>>>>>> 7b17c91 (A key that was told to wait does so, whatever earlier attempts are answered)
 }
 
 void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, int64_t now_ms) {
@@ -245,7 +233,7 @@ void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, i
     mb_gate_settle(&t->gate, ticket->tokens, end->tokens, ticket->start_ms, now_ms);
     mb_gate_settle(&key->gate, ticket->tokens, end->tokens, ticket->start_ms, now_ms);
     mb_breaker_end(&t->breaker, now_ms, outcome_of(end), ticket->decides);
-    note_key(t, ticket->key, end, now_ms);
+    note_key(t, ticket, end, now_ms);
     if (end->code == 0) {
         e->health = MB_HEALTH_UP;
         e->health_ms = now_ms;

@@ -51,7 +51,10 @@ static void attempt(int key, int code, int64_t retry_after_ms) {
     mb_board_leave(board, &ticket, &end, now_ms);
 }
 
-static int64_t free_at(int key) { return endpoint->keys[key].free_at_ms; }
+static int64_t free_at(int key) {
+    int64_t refused = endpoint->keys[key].free_at_ms, asked = target->key_free_at_ms[key];
+    return refused > asked ? refused : asked;
+}
 
 // ---- endpoints and targets -----------------------------------------------------------------------------------------
 
