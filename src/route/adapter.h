@@ -37,6 +37,7 @@ typedef struct mb_ask {
     const char *base_url;   // without a final slash; for the openai wire it ends in /v1 as people write it
     const mb_quirks *quirks;
     bool stream;
+    bool continues;        // the last message is the beginning of the answer (quirks->prefill)
     int64_t keep_alive_ms; // LOAD: 0 the engine's default, -1 for good
     mb_buf *warnings;      // JSON strings, comma separated; what drop_unsupported left out
 } mb_ask;

@@ -317,6 +317,14 @@ static void put_stream(writer *o) {
     mb_jw_end_object(&o->w);
 }
 
+// Some servers close the last message unless they are told that it is not whole.
+static void put_continues(writer *o) {
+    const char *prefill = o->ask->quirks->prefill;
+    if (!o->ask->continues || !prefill || strcmp(prefill, "continue_final_message") != 0) return;
+    mb_jw_kbool(&o->w, "add_generation_prompt", false);
+    mb_jw_kbool(&o->w, "continue_final_message", true);
+}
+
 static void put_sampling(writer *o) {
     static const char *const SAME[] = {"temperature", "top_p", "stop", "seed"};
     for (size_t i = 0; i < MB_COUNT(SAME); i++) mb_write_copy(&o->w, o->ask, SAME[i], SAME[i]);
@@ -349,6 +357,7 @@ static int write_chat(writer *o, mb_wire *wire, membrane_error **err) {
     put_sampling(o);
     if (status == 0) status = mb_write_thinking(&o->w, ask, err);
     put_stream(o);
+    put_continues(o);
     return status;
 }
 

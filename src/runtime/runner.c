@@ -277,6 +277,7 @@ static int send(mb_runner *r, membrane_error **err) {
                 .base_url = p->base_url,
                 .quirks = p->quirks,
                 .stream = call->stream,
+                .continues = call->continued != NULL,
                 .warnings = &r->warnings},
         .extra_headers = headers_for(call, p),
         .connect_ms = first_of(call->connect_ms, p->connect_ms, MB_TIME_CONNECT),
