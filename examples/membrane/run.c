@@ -97,18 +97,24 @@ static void show_result(cli_app *app, const membrane_result *result) {
     text_free(&t);
 }
 
+static bool passes_over(cli_json targets) {
+    cli_json key = {0}, item = {0};
+    while (json_next(targets, &key, &item))
+        if (json_get(item, "passed_over").at) return true;
+    return false;
+}
+
 static void show_plan(cli_app *app, const membrane_result *plan) {
-    static const cli_column columns[] = {{"TARGET", "provider", NULL, false},
-                                         {"MODEL", "model", NULL, false},
-                                         {"ENGINE", "engine", NULL, false},
-                                         {"LOCAL", "local", NULL, false},
-                                         {"URL", "url", NULL, false}};
+    static const cli_column columns[] = {
+        {"TARGET", "provider", NULL, false}, {"MODEL", "model", NULL, false},
+        {"ENGINE", "engine", NULL, false},   {"LOCAL", "local", NULL, false},
+        {"URL", "url", NULL, false},         {"PASSED OVER", "passed_over", NULL, false}};
     size_t len = 0;
     const char *str = membrane_result_json(plan, &len);
-    cli_json root = json_root(str, len);
+    cli_json root = json_root(str, len), targets = json_get(root, "candidates");
     cli_text t = {0};
-    if (json_count(json_get(root, "candidates"))) {
-        out_table(app, json_get(root, "candidates"), columns, 5);
+    if (json_count(targets)) {
+        out_table(app, targets, columns, passes_over(targets) ? 6 : 5);
         text_str(&t, "\n");
     }
     text_str(&t, "chosen because: ");

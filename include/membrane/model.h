@@ -24,8 +24,9 @@ extern "C" {
 
 /**
  * The models of one provider, or of all (NULL): {items:[{name, provider, model, kind?, loaded?, context_window?,
- * bytes?, capabilities?}], errors:[{provider, kind, message}]}, logical models of the configuration first. A provider
- * that does not answer stands in errors; only if none answered the function fails.
+ * bytes?, capabilities?}], errors:[{provider, kind, message}]}, logical models of the configuration ({name, kind,
+ * targets}, of kind "logical", or "alias" with the model that it is an alias of) first. A provider that does not answer
+ * stands in errors; only if none answered the function fails.
  */
 MEMBRANE_API int membrane_model_list(membrane_t *m, const char *provider, int64_t timeout_ms,
                                      membrane_result **ret_result, membrane_error **err);

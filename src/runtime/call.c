@@ -163,7 +163,8 @@ static int read_policy(membrane_call *call, const char *name, membrane_error **e
 static int read_bounds(membrane_call *call, const membrane_call_options *o, membrane_error **err) {
     const uint32_t both = MEMBRANE_CALL_RESTART | MEMBRANE_CALL_CONTINUE;
     if ((o->flags & both) == both)
-        return mb_error_set(err, MEMBRANE_EINVAL, "flags: an answer that breaks off is begun again or continued");
+        return mb_error_set(err, MEMBRANE_EINVAL,
+                            "flags: an answer that breaks off is begun again or continued, not both");
     if (o->max_cost_usd_micros < 0 || o->max_cost_usd_micros > COST_MAX)
         return mb_error_set(err, MEMBRANE_EINVAL, "max_cost_usd_micros: 0 to %lld", (long long)COST_MAX);
     if (o->max_wait_ms < 0 && o->max_wait_ms != MEMBRANE_UNSET && o->max_wait_ms != MEMBRANE_FOREVER)

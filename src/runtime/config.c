@@ -120,6 +120,7 @@ void mb_config_unref(mb_config *config) {
     mb_config_close_ring(config);
     mb_config_forget_prices(config);
     mb_buf_free(&config->warnings);
+    mb_map_free(&config->names);
     mb_arena_forget(&config->arena); // keys stand in it
     mb_free(config);
 }
@@ -200,8 +201,4 @@ const mb_provider *mb_config_provider(const mb_config *config, const char *name,
     return NULL;
 }
 
-const mb_model *mb_config_model(const mb_config *config, const char *name) {
-    for (size_t i = 0; i < config->model_count; i++)
-        if (strcmp(config->models[i].name, name) == 0) return &config->models[i];
-    return NULL;
-}
+const mb_model *mb_config_model(const mb_config *config, const char *name) { return mb_map_get(&config->names, name); }

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "membrane/provider.h"
 #include "net/http.h"
 #include "route/adapter.h"
@@ -91,8 +92,9 @@ typedef struct mb_config {
     size_t file_count;
     mb_provider *providers;
     size_t provider_count;
-    mb_model *models;
+    mb_model *models; // those of the tree, then those that go by the optimizer
     size_t model_count;
+    mb_map names;                    // every name that a model answers to
     const char *hop;                 // the name of this installation in lists of hops; NULL: none
     const mb_provider *optimizer;    // a proxy that is asked for PREFIX + NAME and comes back for NAME; NULL: none
     const char *optimizer_prefix;    // "moa-"
@@ -156,6 +158,11 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
 // config_models.c: models of the tree, each with its targets and its way; the limits that a provider or a target has.
 int mb_config_models(mb_config *config, membrane_error **err);
 mb_limits mb_config_limits(const mb_json *owner);
+// The error of a target or an optimizer whose provider is not there; the nearest is named.
+int mb_config_no_provider(mb_config *config, const mb_json *where, const char *path, const char *name, size_t len,
+                          membrane_error **err);
+// config_names.c: aliases of models, what the optimizer adds to them, the name of this installation.
+int mb_config_names(mb_config *config, membrane_error **err);
 // Adds the files of MEMBRANE_USER_CONFIG, in rising order of weight; merges those that are read into *tree.
 int mb_config_user_files(mb_config *config, const char *project_dir, const mb_json **tree, membrane_error **err);
 int mb_config_read_file(mb_config *config, const char *level, const char *path, bool must_exist, const mb_json **tree,

@@ -62,11 +62,19 @@ static const shape model[] = {{"policy", TEXT},
                               {"max_wait", TIME},
                               {"on_cut", TEXT},
                               {"min_tokens_per_s", REAL},
+                              {"aliases", TEXTS},
                               {0}};
+static const shape optimizer[] = {{"provider", TEXT, NULL, true}, {"prefix", TEXT}, {0}};
+static const shape cost[] = {{"max_per_call_usd_micros", MONEY}, {"unknown", TEXT}, {0}};
+static const shape probes[] = {{"interval", TIME}, {0}};
 static const shape call_log[] = {{"path", TEXT}, {"keep_days", NUMBER}, {"prompts", SWITCH}, {0}};
 static const shape root[] = {{"version", NUMBER},
                              {"providers", NAMED_TABLES, provider},
                              {"models", NAMED_TABLES, model},
+                             {"optimizer", TABLE, optimizer},
+                             {"hop", TEXT},
+                             {"cost", TABLE, cost},
+                             {"probes", TABLE, probes},
                              {"budgets", LATER},
                              {"log", TABLE, call_log},
                              {"prices", TEXT},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The merged tree into what a call uses: providers (configured ones first, then every known kind by its usual address)
-// and logical models with their targets.
+// The merged tree into what a call uses: providers (configured ones first, then every known kind by its usual address),
+// then what config_models.c and config_names.c make of the models, then the rest.
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,6 +8,8 @@
 #include "base/limits.h"
 #include "runtime/config.h"
 #include "runtime/config_check.h"
+
+enum { PROBE_MS = 15000, PROBE_MIN_MS = 1000 };
 
 static const mb_quirks builtin_quirks = {.kind = "builtin", .wire = "builtin", .local = true};
 
@@ -111,6 +113,22 @@ static int check_prices(mb_config *config, membrane_error **err) {
     return code;
 }
 
+// What a call may cost, and how often local targets are asked whether they are there.
+static int read_cost_and_probes(mb_config *config, membrane_error **err) {
+    static const char *const words[] = {"allow", "refuse"};
+    const mb_json *cost = mb_json_get(config->tree, "cost"), *unknown = mb_json_get(cost, "unknown");
+    const mb_json *interval = mb_json_get(mb_json_get(config->tree, "probes"), "interval");
+    int refuses = 0, code = 0;
+    config->max_cost_usd_micros = mb_json_int(mb_json_get(cost, "max_per_call_usd_micros"), 0);
+    config->probe_ms = PROBE_MS;
+    if (unknown) code = mb_config_choice(config, unknown, "cost.unknown", words, MB_COUNT(words), &refuses, err);
+    config->refuses_unknown_cost = refuses;
+    if (code == 0 && interval) code = mb_config_duration(config, interval, &config->probe_ms, err);
+    if (code == 0 && config->probe_ms > 0 && config->probe_ms < PROBE_MIN_MS)
+        code = mb_config_error(config, err, interval, "probes.interval must be 0 (never) or a second at least");
+    return code;
+}
+
 int mb_config_compile(mb_config *config, const mb_environment *env, membrane_error **err) {
     int code = mb_config_check_shape(config, err);
     if (code == 0) code = refuse_later_parts(config, err);
@@ -118,6 +136,8 @@ int mb_config_compile(mb_config *config, const mb_environment *env, membrane_err
     mb_config_close_ring(config);
     config->passphrase = NULL;
     if (code == 0) code = mb_config_models(config, err);
+    if (code == 0) code = mb_config_names(config, err);
+    if (code == 0) code = read_cost_and_probes(config, err);
     if (code == 0) code = check_prices(config, err);
     if (code) return code;
     const mb_json *log = mb_json_get(config->tree, "log");

@@ -20,22 +20,27 @@ mb_limits mb_config_limits(const mb_json *owner) {
 
 // ---- targets -------------------------------------------------------------------------------------------------------
 
+int mb_config_no_provider(mb_config *config, const mb_json *where, const char *path, const char *name, size_t len,
+                          membrane_error **err) {
+    const char **names = mb_arena_alloc(&config->arena, (config->provider_count + 1) * sizeof *names);
+    const char *copy = mb_arena_strndup(&config->arena, name, len);
+    if (!names || !copy) return mb_error_no_memory(err);
+    for (size_t i = 0; i < config->provider_count; i++) names[i] = config->providers[i].name;
+    const char *nearest = mb_nearest(copy, names, config->provider_count);
+    return mb_config_error(config, err, where, "%s: there is no provider \"%s\"%s%s%s", path, copy,
+                           nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
+}
+
 static int add_target(mb_config *config, mb_model *model, mb_target *targets, const mb_json *where, const char *text,
                       mb_group group, membrane_error **err) {
     const char *slash = strchr(text, '/');
     const mb_provider *provider = slash ? mb_config_provider(config, text, (size_t)(slash - text)) : NULL;
+    char path[MB_LIMIT_NAME + 16];
     if (!slash || !slash[1])
         return mb_config_error(config, err, where, "models.%s: \"%s\" is no target: it is written provider/model",
                                model->name, text);
-    if (!provider) {
-        const char **names = mb_arena_alloc(&config->arena, (config->provider_count + 1) * sizeof *names);
-        const char *name = mb_arena_strndup(&config->arena, text, (size_t)(slash - text));
-        if (!names || !name) return mb_error_no_memory(err);
-        for (size_t i = 0; i < config->provider_count; i++) names[i] = config->providers[i].name;
-        const char *nearest = mb_nearest(name, names, config->provider_count);
-        return mb_config_error(config, err, where, "models.%s: there is no provider \"%s\"%s%s%s", model->name, name,
-                               nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
-    }
+    snprintf(path, sizeof path, "models.%.*s", MB_LIMIT_NAME, model->name);
+    if (!provider) return mb_config_no_provider(config, where, path, text, (size_t)(slash - text), err);
     targets[model->target_count++] = (mb_target){.provider = provider,
                                                  .model = slash + 1,
                                                  .group = group,
@@ -151,7 +156,8 @@ static int compile_model(mb_config *config, const mb_json *table, mb_model *mode
 int mb_config_models(mb_config *config, membrane_error **err) {
     const mb_json *tables = mb_json_get(config->tree, "models");
     if (!tables) return 0;
-    config->models = mb_arena_zalloc(&config->arena, (tables->count + 1) * sizeof *config->models);
+    const size_t each = mb_json_get(config->tree, "optimizer") ? 2 : 1;
+    config->models = mb_arena_zalloc(&config->arena, (each * tables->count + 1) * sizeof *config->models);
     if (!config->models) return mb_error_no_memory(err);
     for (uint32_t i = 0; i < tables->count; i++) {
         int code = compile_model(config, &tables->children[i], &config->models[i], err);

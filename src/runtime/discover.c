@@ -15,7 +15,7 @@ typedef struct search {
     mb_question questions[2 * PROBES_MAX]; // MODELS and LOADED of each
     membrane_call *call;
     void (*done)(void *user, int code, membrane_error *error);
-    bool only_configured;
+    bool only_configured; // or the one that the call names
 } search;
 
 static bool can_chat(const mb_json *item) {
@@ -51,7 +51,7 @@ static bool keep(search *s, const mb_provider *provider, const char *model, cons
     snprintf(found->model, sizeof found->model, "%s", model);
     snprintf(found->reason, sizeof found->reason, "%s%s%s", before, after ? provider->base_url : "",
              after ? after : "");
-    found->until_ms = mb_now_ms() + KEEP_MS;
+    found->until_ms = s->call->only_provider ? 0 : mb_now_ms() + KEEP_MS; // another call may ask for another one
     return true;
 }
 
@@ -131,7 +131,7 @@ void mb_discover(membrane_call *call, void (*done)(void *user, int code, membran
     const mb_config *config = call->config;
     mb_discovery *found = &call->m->found;
     membrane_error *error = NULL;
-    if (found->config == config && mb_now_ms() < found->until_ms) {
+    if (!call->only_provider && found->config == config && mb_now_ms() < found->until_ms) {
         int code = apply(call, &error);
         done(call, code, error);
         return;
@@ -146,7 +146,10 @@ void mb_discover(membrane_call *call, void (*done)(void *user, int code, membran
     s->done = done;
     s->round =
         (mb_round){.m = call->m, .questions = s->questions, .timeout_ms = PROBE_MS, .done = on_answers, .user = s};
-    for (size_t i = 0; i < config->provider_count; i++)
+    const mb_provider *asked =
+        call->only_provider ? mb_config_provider(config, call->only_provider, strlen(call->only_provider)) : NULL;
+    if (asked) add_questions(s, asked);
+    for (size_t i = 0; !asked && i < config->provider_count; i++)
         if (!config->providers[i].implicit) add_questions(s, &config->providers[i]);
     s->only_configured = s->round.count > 0;
     for (size_t i = 0; i < MB_COUNT(usual) && !s->only_configured; i++) {

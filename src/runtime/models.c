@@ -14,17 +14,21 @@ enum { DEFAULT_MS = 10000, DEFAULT_PROBE_MS = 5000 };
 // --------------------------------------------------------------------------------------------------------------
 
 static void put_logical(mb_jw *w, const mb_config *config) {
-    for (size_t i = 0; i < config->model_count; i++) {
-        const mb_model *model = &config->models[i];
+    const char *name;
+    void *value;
+    for (size_t at = 0; mb_map_each(&config->names, &at, &name, &value);) {
+        const mb_model *model = value;
+        bool is_alias = strcmp(name, model->name) != 0;
         mb_jw_object(w);
-        mb_jw_kstr(w, "name", model->name);
-        mb_jw_kstr(w, "kind", "logical");
+        mb_jw_kstr(w, "name", name);
+        mb_jw_kstr(w, "kind", is_alias ? "alias" : "logical");
+        if (is_alias) mb_jw_kstr(w, "of", model->name);
         mb_jw_key(w, "targets");
         mb_jw_array(w);
         for (size_t t = 0; t < model->target_count; t++) {
-            char name[2 * MB_LIMIT_NAME + 2];
-            snprintf(name, sizeof name, "%s/%s", model->targets[t].provider->name, model->targets[t].model);
-            mb_jw_str(w, name);
+            char target[2 * MB_LIMIT_NAME + 2];
+            snprintf(target, sizeof target, "%s/%s", model->targets[t].provider->name, model->targets[t].model);
+            mb_jw_str(w, target);
         }
         mb_jw_end_array(w);
         mb_jw_end_object(w);

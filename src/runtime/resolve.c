@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // From the model's name to the list of targets: a logical name of the configuration wins over provider/model, which is
-// split at its first slash; a bare name that is neither is not found. Without a name: MEMBRANE_MODEL, the logical model
-// "default", the first logical model, the first configured provider; else what discovery finds.
+// split at its first slash; a bare name that is neither is not found, unless the call says which provider has it.
+// Without a name: MEMBRANE_MODEL, the logical model "default", the first logical model, the first configured provider;
+// else what discovery finds.
 #include <string.h>
 
 #include "base/alloc.h"
@@ -38,9 +39,14 @@ int mb_resolve_provider(membrane_t *m, mb_config *config, mb_arena *arena, const
     return code;
 }
 
-static const char *why_passed_over(const membrane_call *call, const mb_target *t, size_t index) {
+static bool is_asked_for(const membrane_call *call, const mb_target *t) {
+    return !call->only_provider || strcmp(call->only_provider, t->provider->name) == 0;
+}
+
+static const char *why_passed_over(const membrane_call *call, const mb_target *t, bool is_first) {
+    if (!is_asked_for(call, t)) return "another provider was asked for";
     if ((call->flags & MEMBRANE_CALL_LOCAL_ONLY) && !t->provider->local) return "not local";
-    if ((call->flags & MEMBRANE_CALL_NO_FALLBACK) && index > 0) return "no fallback wanted";
+    if ((call->flags & MEMBRANE_CALL_NO_FALLBACK) && !is_first) return "no fallback wanted";
     size_t name_len = strlen(t->provider->name);
     for (const char *at = call->via; at && *at;) {
         at += strspn(at, " ,");
@@ -70,7 +76,8 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
                    membrane_error **err) {
     mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
     mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
-    size_t keys = 0;
+    size_t keys = 0, first = 0; // that may be asked at all
+    while (first < count && !is_asked_for(call, &targets[first])) first++;
     for (size_t i = 0; i < count; i++)
         keys += targets[i].provider->key_count ? (size_t)targets[i].provider->key_count : 1;
     int64_t *key_at_ms = mb_arena_zalloc(&call->arena, keys * sizeof *key_at_ms);
@@ -80,7 +87,7 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
         const mb_provider *p = targets[i].provider;
         route[i] = (mb_route_target){.group = targets[i].group,
                                      .key_count = p->key_count ? p->key_count : 1,
-                                     .passed_over = why_passed_over(call, &targets[i], i),
+                                     .passed_over = why_passed_over(call, &targets[i], i == first),
                                      .weight = targets[i].weight,
                                      .cost_usd_micros = -1};
         memory[i].key_at_ms = key_at_ms;
@@ -138,26 +145,71 @@ static int without_name(membrane_call *call, membrane_error **err) {
     return one_target(call, mb_config_provider(config, "builtin", 7), "extractive", "nothing is configured", err);
 }
 
-int mb_resolve(membrane_call *call, const char *name, membrane_error **err) {
-    bool is_said = name != NULL;
-    if (!name) name = call->config->default_model;
-    if (!name) return without_name(call, err);
-    const char *because = is_said ? "named in the request" : "MEMBRANE_MODEL";
-    const mb_model *model = mb_config_model(call->config, name);
-    const mb_provider *provider;
-    if (model) return logical(call, model, because, err);
-    const char *slash = strchr(name, '/');
-    if (!slash || !slash[1] || slash == name) {
-        int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"", name);
+static bool has_target(const membrane_call *call, const mb_model *model) {
+    for (size_t i = 0; model && i < model->target_count; i++)
+        if (is_asked_for(call, &model->targets[i])) return true;
+    return false;
+}
+
+// Of one provider, without a name: what would be used without a provider, where that is its own; else its usual model.
+static int of_provider(membrane_call *call, const mb_provider *provider, membrane_error **err) {
+    const mb_config *config = call->config;
+    const char *said = config->default_model;
+    const size_t len = strlen(provider->name);
+    const mb_model *model = said ? mb_config_model(config, said) : NULL;
+    if (has_target(call, model)) return logical(call, model, "MEMBRANE_MODEL", err);
+    if (said && !model && strncmp(said, provider->name, len) == 0 && said[len] == '/' && said[len + 1])
+        return one_target(call, provider, said + len + 1, "MEMBRANE_MODEL", err);
+    model = mb_config_model(config, "default");
+    if (has_target(call, model)) return logical(call, model, "the logical model \"default\"", err);
+    for (size_t i = 0; i < config->model_count; i++)
+        if (has_target(call, &config->models[i]))
+            return logical(call, &config->models[i], "the first logical model with a target of the provider", err);
+    if (strcmp(provider->name, "builtin") == 0 && !provider->host)
+        return one_target(call, provider, "extractive", "the provider's only model", err);
+    if (provider->quirks->default_model)
+        return one_target(call, provider, provider->quirks->default_model, "the provider's usual model", err);
+    if (provider->host)
+        return mb_error_set(err, MEMBRANE_ENOTFOUND, "the provider \"%s\" has no usual model: name one",
+                            provider->name);
+    call->discovers = true; // asks the provider for one
+    return 0;
+}
+
+// provider/model; asked: the provider that the call names, NULL: none. What its name does not begin is its own model's.
+static int by_target(membrane_call *call, const char *name, const mb_provider *asked, const char *because,
+                     membrane_error **err) {
+    const char *slash = strchr(name, '/'), *model = slash ? slash + 1 : "";
+    const size_t len = slash ? (size_t)(slash - name) : 0;
+    const bool is_split = len > 0 && model[0];
+    const mb_provider *provider = asked;
+    int code = 0;
+    if (!is_split && !asked) {
+        code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"", name);
         if (err)
             mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration",
                           name);
         return code;
     }
-    int code = mb_resolve_provider(call->m, call->config, &call->arena, name, (size_t)(slash - name), &provider, err);
+    if (!asked || (is_split && (mb_config_provider(call->config, name, len) || mb_handle_host(call->m, name, len))))
+        code = mb_resolve_provider(call->m, call->config, &call->arena, name, len, &provider, err);
+    else
+        model = name;
     if (code) return code;
-    if (strcmp(provider->name, "builtin") == 0 && !provider->adapter && strcmp(slash + 1, "extractive") != 0)
+    if (strcmp(provider->name, "builtin") == 0 && !provider->adapter && strcmp(model, "extractive") != 0)
         return mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no model \"%s\": the built-in one is builtin/extractive",
                             name);
-    return one_target(call, provider, slash + 1, because, err);
+    return one_target(call, provider, model, because, err);
+}
+
+int mb_resolve(membrane_call *call, const char *name, membrane_error **err) {
+    const char *because = name ? "named in the request" : "MEMBRANE_MODEL", *only = call->only_provider;
+    const mb_provider *asked = NULL;
+    int code = only ? mb_resolve_provider(call->m, call->config, &call->arena, only, strlen(only), &asked, err) : 0;
+    if (code) return code;
+    if (!name && asked) return of_provider(call, asked, err);
+    if (!name) name = call->config->default_model;
+    if (!name) return without_name(call, err);
+    const mb_model *model = mb_config_model(call->config, name);
+    return model ? logical(call, model, because, err) : by_target(call, name, asked, because, err);
 }

@@ -245,6 +245,228 @@ START_TEST(no_number_is_taken_that_means_nothing) {
 }
 END_TEST
 
+// ---- names ---------------------------------------------------------------------------------------------------------
+
+START_TEST(a_model_answers_to_its_aliases) {
+    good("models:\n  chat: {targets: [ollama/x], aliases: [gpt-4, \"Fast one\", \"\u00fc\"]}\n"
+         "  other: {targets: [ollama/y], aliases: []}\n");
+    ck_assert_ptr_eq(model("gpt-4"), model("chat"));
+    ck_assert_ptr_eq(model("Fast one"), model("chat"));
+    ck_assert_ptr_eq(model("\u00fc"), model("chat"));
+    ck_assert_ptr_ne(model("other"), model("chat"));
+    ck_assert_ptr_null(mb_config_model(config, "GPT-4"));
+    ck_assert_ptr_null(mb_config_model(config, ""));
+    ck_assert_uint_eq(config->model_count, 2);
+    done();
+}
+END_TEST
+
+START_TEST(no_name_means_two_things) {
+    bad("models:\n  a: {targets: [ollama/x]}\n  b:\n    targets: [ollama/x]\n    aliases:\n      - c\n      - a\n",
+        "a.yaml:7: models.b.aliases: \"a\" is a model itself");
+    bad("models:\n  a: {targets: [ollama/x], aliases: [b]}\n  b: {targets: [ollama/x]}\n",
+        "a.yaml:2: models.a.aliases: \"b\" is a model itself");
+    bad("models:\n  a: {targets: [ollama/x], aliases: [a]}\n", "a.yaml:2: models.a.aliases: \"a\" is a model itself");
+    bad("models:\n  a: {targets: [ollama/x], aliases: [c]}\n  b: {targets: [ollama/x], aliases: [d, c]}\n",
+        "a.yaml:3: models.b.aliases: \"c\" is an alias of models.a already");
+    bad(with("aliases: [c, c]"), "a.yaml:4: models.m.aliases: \"c\" is an alias of models.m already");
+#define RULE " is no alias: no slash, no control characters, 1 to 256 bytes"
+    bad(with("aliases: [ollama/x]"), "a.yaml:4: models.m.aliases: \"ollama/x\"" RULE);
+    bad(with("aliases: ['']"), "a.yaml:4: models.m.aliases: \"\"" RULE);
+    bad(with("aliases: [\"a\\0b\"]"), "a.yaml:4: models.m.aliases: \"a\"" RULE);
+    ck_assert_int_eq(compile_text(with("aliases: [\"a\\nb\"]")), MEMBRANE_ECONFIG);
+    bad(with("aliases: c"), "a.yaml:4: models.m.aliases must be a list of texts, not a text");
+    bad(with("aliases: [1]"), "a.yaml:4: models.m.aliases must be a list of texts, not a list");
+    bad(with("alias: [c]"), "a.yaml:4: unknown key \"alias\" in models.m (did you mean \"aliases\"?)");
+}
+END_TEST
+
+#define LAB                                                                                                            \
+    "providers:\n"                                                                                                     \
+    "  moa: {kind: openai-compatible, base_url: \"http://127.0.0.1:9000/v1\"}\n"                                       \
+    "  box: {kind: openai-compatible, base_url: \"http://127.0.0.1:8100/v1\"}\n"
+
+START_TEST(an_optimizer_is_asked_first_and_the_model_itself_where_it_fails) {
+    good(LAB "models:\n"
+             "  chat:\n    policy: weighted\n    hedge: true\n    aliases: [gpt-4]\n"
+             "    targets: [{target: box/big, weight: 3, limits: {parallel: 2}}, ollama/small]\n"
+             "    fallbacks: {error: [builtin/extractive], context_overflow: [box/long]}\n"
+             "optimizer: {provider: moa}\n");
+    const mb_model *m = model("moa-chat");
+    static const struct {
+        const char *provider, *model;
+        mb_group group;
+        double weight;
+    } want[] = {{"moa", "moa-chat", MB_GROUP_MAIN, 1},
+                {"box", "big", MB_GROUP_ERROR, 3},
+                {"ollama", "small", MB_GROUP_ERROR, 1},
+                {"builtin", "extractive", MB_GROUP_ERROR, 1},
+                {"box", "long", MB_GROUP_CONTEXT, 1}};
+    ck_assert_uint_eq(m->target_count, MB_COUNT(want));
+    for (size_t i = 0; i < MB_COUNT(want); i++) {
+        ck_assert_str_eq(m->targets[i].provider->name, want[i].provider);
+        ck_assert_str_eq(m->targets[i].model, want[i].model);
+        ck_assert_int_eq(m->targets[i].group, want[i].group);
+        ck_assert(m->targets[i].weight == want[i].weight);
+    }
+    ck_assert_int_eq(m->targets[1].limits.parallel, 2);
+    ck_assert_int_eq(m->way.policy, MB_POLICY_ORDERED);
+    ck_assert_int_eq(m->way.hedge.kind, MB_HEDGE_P95);
+    ck_assert_ptr_eq(model("moa-gpt-4"), m);
+    ck_assert_int_eq(model("chat")->targets[0].group, MB_GROUP_MAIN);
+    ck_assert_int_eq(model("chat")->way.policy, MB_POLICY_WEIGHTED);
+    ck_assert_ptr_eq(config->optimizer, provider("moa"));
+    ck_assert_str_eq(config->optimizer_prefix, "moa-");
+    ck_assert(provider("moa")->tells_hops && !provider("box")->tells_hops);
+    ck_assert_str_eq(config->models[0].name, "chat"); // still the first one
+    ck_assert_ptr_null(mb_config_model(config, "moa-moa-chat"));
+    done();
+}
+END_TEST
+
+START_TEST(a_model_that_has_the_optimizers_name_already_wins) {
+    good(LAB "models:\n  a: {targets: [box/a], aliases: [b]}\n  best-a: {targets: [box/other]}\n"
+             "  c: {targets: [box/c], aliases: [best-d]}\n  d: {targets: [box/d]}\n"
+             "optimizer: {provider: moa, prefix: best-}\n");
+    ck_assert_uint_eq(model("best-a")->target_count, 1);
+    ck_assert_ptr_eq(model("best-b"), model("best-a"));
+    ck_assert_ptr_eq(model("best-d"), model("c"));
+    ck_assert_str_eq(model("best-c")->targets[0].model, "best-c");
+    ck_assert_ptr_null(mb_config_model(config, "best-best-a"));
+    done();
+}
+END_TEST
+
+START_TEST(what_is_wrong_with_an_optimizer_is_said) {
+    bad(LAB "optimizer:\n  provider: mao\n",
+        "a.yaml:5: optimizer.provider: there is no provider \"mao\" (did you mean \"moa\"?)");
+    bad("optimizer: {provider: builtin}\n", "a.yaml:1: optimizer.provider: \"builtin\" is no proxy");
+    bad("optimizer: {prefix: x}\n", "a.yaml:1: optimizer: \"provider\" is missing");
+    bad("optimizer: moa\n", "a.yaml:1: optimizer must be a table, not a text");
+    bad("optimizer: {provider: ollama, prefx: x}\n",
+        "a.yaml:1: unknown key \"prefx\" in optimizer (did you mean \"prefix\"?)");
+#define NO_START " is no start of a name: no slash, no control characters, 1 to 256 bytes"
+    bad("optimizer: {provider: ollama, prefix: ''}\n", "a.yaml:1: optimizer.prefix: \"\"" NO_START);
+    bad("optimizer: {provider: ollama, prefix: moa/}\n", "a.yaml:1: optimizer.prefix: \"moa/\"" NO_START);
+    bad("providers:\n  moa:\n    kind: ollama\n    tells_hops: false\noptimizer: {provider: moa}\n",
+        "a.yaml:4: providers.moa.tells_hops: an optimizer that is not told them goes round in circles");
+    bad("providers:\n  \"a,b\": {kind: ollama, tells_hops: true}\n",
+        "a.yaml:2: providers.a,b: a name with a comma cannot stand in a list of hops");
+}
+END_TEST
+
+// Ten engines of one box, each behind a port of its own; names that stay when the models behind them change.
+START_TEST(a_home_lab_has_names_that_stay) {
+    static const char *const names[] = {"jerry-xl", "jerry-l", "jerry-m", "jerry-s",   "bench-xl",
+                                        "bench-l",  "bench-m", "bench-s", "utility-a", "utility-b"};
+    mb_buf text = MB_BUF(65536);
+    mb_buf_puts(&text, "providers:\n  moa: {kind: openai-compatible, base_url: \"http://127.0.0.1:8090/v1\"}\n");
+    for (int i = 0; i < 10; i++)
+        mb_buf_putf(&text, "  p%d: {kind: llamacpp, base_url: \"http://127.0.0.1:%d/v1\"}\n", 8100 + i, 8100 + i);
+    mb_buf_puts(&text, "hop: lab\noptimizer: {provider: moa}\nmodels:\n");
+    for (int i = 0; i < 10; i++) mb_buf_putf(&text, "  %s: {targets: [p%d/default]}\n", names[i], 8100 + i);
+    good(mb_buf_text(&text));
+    for (int i = 0; i < 10; i++) {
+        char name[32], url[64];
+        snprintf(name, sizeof name, "moa-%s", names[i]);
+        snprintf(url, sizeof url, "http://127.0.0.1:%d/v1", 8100 + i);
+        const mb_model *plain = model(names[i]), *optimized = model(name);
+        ck_assert_uint_eq(plain->target_count, 1);
+        ck_assert_str_eq(plain->targets[0].provider->base_url, url);
+        ck_assert_uint_eq(optimized->target_count, 2);
+        ck_assert_str_eq(optimized->targets[0].provider->name, "moa");
+        ck_assert_str_eq(optimized->targets[0].model, name);
+        ck_assert_str_eq(optimized->targets[1].provider->base_url, url);
+        ck_assert_int_eq(optimized->targets[1].group, MB_GROUP_ERROR);
+    }
+    ck_assert_uint_eq(config->model_count, 20);
+    ck_assert_str_eq(config->hop, "lab");
+    mb_buf_free(&text);
+    done();
+}
+END_TEST
+
+START_TEST(a_hop_has_a_name_that_can_stand_in_a_list) {
+    static const char *const wrong[] = {"''", "a/b", "'a,b'", "'a b'", "\"a\\tb\"", "\"a\\0b\""};
+    good("hop: lab-1\n");
+    ck_assert_str_eq(config->hop, "lab-1");
+    good("version: 1\n");
+    ck_assert_ptr_null(config->hop);
+    for (size_t i = 0; i < MB_COUNT(wrong); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "version: 1\nhop: %s\n", wrong[i]);
+        ck_assert_int_eq(compile_text(text), MEMBRANE_ECONFIG);
+        ck_assert_ptr_nonnull(strstr(membrane_error_message(err), "is no name for a hop: no slash, comma, blank or "));
+        ck_assert(strncmp(membrane_error_message(err), "a.yaml:2: ", 10) == 0);
+    }
+    bad("hop: 7\n", "a.yaml:1: hop must be a text, not a number");
+    bad("providers: {box: {kind: ollama}}\nhop: box\n",
+        "a.yaml:2: hop: \"box\" is a provider: a list of hops could mean either");
+}
+END_TEST
+
+// ---- cost and probes -----------------------------------------------------------------------------------------------
+
+START_TEST(a_call_may_cost_so_much_and_targets_are_probed) {
+    good("version: 1\n");
+    ck_assert_int_eq(config->max_cost_usd_micros, 0);
+    ck_assert(!config->refuses_unknown_cost);
+    ck_assert_int_eq(config->probe_ms, 15000);
+    good("cost: {max_per_call_usd_micros: 50000, unknown: refuse}\nprobes: {interval: 1m}\n");
+    ck_assert_int_eq(config->max_cost_usd_micros, 50000);
+    ck_assert(config->refuses_unknown_cost);
+    ck_assert_int_eq(config->probe_ms, 60000);
+    good("cost: {unknown: allow}\nprobes: {interval: \"0\"}\n");
+    ck_assert(!config->refuses_unknown_cost);
+    ck_assert_int_eq(config->probe_ms, 0);
+    good("probes: {interval: 0}\n");
+    ck_assert_int_eq(config->probe_ms, 0);
+    bad("cost:\n  unknown: refused\n",
+        "a.yaml:2: cost.unknown: \"refused\" is none of allow, refuse (did you mean \"refuse\"?)");
+    static const char *const wrong[] = {"0", "-1", "0.5", "\"$1\"", "99999999999999999999", "1000000000000001", "null"};
+    for (size_t i = 0; i < MB_COUNT(wrong); i++) {
+        char text[96];
+        snprintf(text, sizeof text, "version: 1\ncost: {max_per_call_usd_micros: %s}\n", wrong[i]);
+        ck_assert_msg(compile_text(text) == MEMBRANE_ECONFIG, "%s", text);
+        ck_assert_ptr_nonnull(strstr(membrane_error_message(err),
+                                     "a.yaml:2: cost.max_per_call_usd_micros must be a whole number from 1 to "));
+    }
+    bad("probes: {interval: 10ms}\n", "a.yaml:1: probes.interval must be 0 (never) or a second at least");
+    bad("probes: {intervall: 10s}\n", "a.yaml:1: unknown key \"intervall\" in probes (did you mean \"interval\"?)");
+}
+END_TEST
+
+// ---- memory --------------------------------------------------------------------------------------------------------
+
+static int compile_all(void *unused) {
+    int code = compile_text(LAB "models:\n  a: {targets: [box/a, {target: box/b, weight: 2}], aliases: [b, c]}\n"
+                                "  d: {targets: [moa/d], sticky: true, hedge: p95, policy: latency}\n"
+                                "optimizer: {provider: moa}\nhop: here\ncost: {unknown: refuse}\n");
+    if (code == 0) {
+        ck_assert_uint_eq(config->model_count, 4);
+        ck_assert_uint_eq(mb_map_count(&config->names), 8);
+    }
+    ck_assert(code == 0 || code == MEMBRANE_ENOMEM);
+    done();
+    return code;
+}
+
+START_TEST(without_memory_no_name_is_lost) { unit_every_allocation_fails(compile_all, NULL); }
+END_TEST
+
+START_TEST(ten_thousand_models_are_compiled_and_found) {
+    mb_buf text = MB_BUF(MB_LIMIT_CONFIG);
+    mb_buf_puts(&text, "optimizer: {provider: ollama}\nmodels:\n");
+    for (int i = 0; i < 10000; i++) mb_buf_putf(&text, "  m%d: {targets: [ollama/x], aliases: [a%d]}\n", i, i);
+    good(mb_buf_text(&text));
+    ck_assert_uint_eq(mb_map_count(&config->names), 40000);
+    ck_assert_ptr_eq(model("a9999"), model("m9999"));
+    ck_assert_str_eq(model("moa-a9999")->name, "moa-m9999");
+    mb_buf_free(&text);
+    done();
+}
+END_TEST
+
 static void tests(TCase *tc) {
     tcase_add_test(tc, what_is_not_said_has_its_usual_value);
     tcase_add_test(tc, each_policy_has_a_name_and_a_slip_is_told_the_nearest);
@@ -253,5 +475,15 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, targets_have_weights_and_limits_and_providers_have_limits);
     tcase_add_test(tc, a_model_that_draws_by_weight_has_one);
     tcase_add_test(tc, no_number_is_taken_that_means_nothing);
+    tcase_add_test(tc, a_model_answers_to_its_aliases);
+    tcase_add_test(tc, no_name_means_two_things);
+    tcase_add_test(tc, an_optimizer_is_asked_first_and_the_model_itself_where_it_fails);
+    tcase_add_test(tc, a_model_that_has_the_optimizers_name_already_wins);
+    tcase_add_test(tc, what_is_wrong_with_an_optimizer_is_said);
+    tcase_add_test(tc, a_home_lab_has_names_that_stay);
+    tcase_add_test(tc, a_hop_has_a_name_that_can_stand_in_a_list);
+    tcase_add_test(tc, a_call_may_cost_so_much_and_targets_are_probed);
+    tcase_add_test(tc, without_memory_no_name_is_lost);
+    tcase_add_test(tc, ten_thousand_models_are_compiled_and_found);
 }
 UNIT_MAIN("config_models", tests)
