@@ -10,6 +10,8 @@
 #include "cli.h"
 #include "output.h"
 
+#define COST_MAX INT64_C(1000000000000) // a million dollars
+
 static option_id find_long(const char *name, size_t len) {
     for (int id = 0; id < OPT_COUNT; id++)
         if (strlen(option_table[id].name) == len && memcmp(option_table[id].name, name, len) == 0) return (option_id)id;
@@ -26,6 +28,13 @@ static bool is_choice(const option_row *option, const char *word) {
     for (const char *const *at = option->choices; word && at && *at; at++)
         if (strcmp(*at, word) == 0) return true;
     return false;
+}
+
+// Whether word may be the value of an option that needs none.
+static bool may_follow(const option_row *option, const char *word) {
+    int64_t ignored;
+    if (option->takes == TAKES_SPAN && word && duration_parse(word, &ignored)) return true;
+    return option->takes != TAKES_NOTHING && option->takes != TAKES_VALUE && is_choice(option, word);
 }
 
 // Edit distance where swapping two neighbours costs one: that is how words are mistyped.
@@ -99,8 +108,8 @@ static int parse_option(cli_app *app, const verb_row *verb, char **argv, int *at
             value = !is_long && letter[1] ? letter + 1 : argv[*at + 1] ? argv[++*at] : NULL;
             if (!value) return fail(app, MEMBRANE_EINVAL, NULL, "--%s needs a value: %s", option->name, option->value);
         }
-        if (option->takes == TAKES_CHOICE && !value && is_choice(option, argv[*at + 1])) value = argv[++*at];
-        if (option->choices && value && !is_choice(option, value)) {
+        if (!value && may_follow(option, argv[*at + 1])) value = argv[++*at];
+        if (option->choices && value && !is_choice(option, value) && !may_follow(option, value)) {
             const char *near = nearest_name(value, option->choices);
             return fail(app, MEMBRANE_EINVAL, NULL, "--%s: \"%s\" is none of its values%s%s%s", option->name, value,
                         near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
@@ -117,8 +126,7 @@ static int values_after(char **argv, int at) {
         size_t len = strcspn(word + 2, "=");
         option_id id = find_long(word + 2, len);
         if (id == OPT_COUNT || word[2 + len] == '=') return 0;
-        if (option_table[id].takes == TAKES_CHOICE) return is_choice(&option_table[id], argv[at + 1]);
-        return option_table[id].takes == TAKES_VALUE;
+        return option_table[id].takes == TAKES_VALUE || may_follow(&option_table[id], argv[at + 1]);
     }
     for (const char *letter = word + 1; *letter; letter++) {
         option_id id = find_letter(*letter);
@@ -251,6 +259,40 @@ bool duration_parse(const char *text, int64_t *ret_ms) {
         return true;
     }
     return false;
+}
+
+// A decimal number as a whole number of millionths; false where it has digits beyond those, or is too large.
+static bool read_millionths(const char *text, const char **ret_end, int64_t *ret) {
+    int64_t value = 0;
+    int places = -1; // none before the point
+    for (; (*text >= '0' && *text <= '9') || (*text == '.' && places < 0); text++) {
+        if (*text != '.') value = value * 10 + (*text - '0');
+        if (*text == '.' || places >= 0) places++;
+        if (places > 6 || value > COST_MAX) return false;
+    }
+    for (int i = places < 0 ? 0 : places; i < 6; i++) value *= 10;
+    *ret_end = text;
+    *ret = value;
+    return places != 0; // "1."
+}
+
+int args_cost(cli_app *app, option_id id, int64_t *ret_usd_micros) {
+    const char *text = app->args.value[id], *end = NULL;
+    int64_t value = 0;
+    if (!text) return 0;
+    const char *digits = *text == '$' ? text + 1 : text;
+    bool is_good = *digits >= '0' && *digits <= '9' && read_millionths(digits, &end, &value);
+    if (is_good && digits == text && strcmp(end, "u") == 0) {
+        is_good = value % 1000000 == 0;
+        value /= 1000000;
+    } else {
+        is_good = is_good && !*end;
+    }
+    if (!is_good || value < 1 || value > COST_MAX)
+        return fail(app, MEMBRANE_EINVAL, "write dollars, as in 0.05 or $0.05, or millionths of one, as in 50000u",
+                    "--%s: \"%s\" is no amount", option_table[id].name, text);
+    *ret_usd_micros = value;
+    return 0;
 }
 
 int args_duration(cli_app *app, option_id id, int64_t *ret_ms) {

@@ -38,6 +38,7 @@ int check_action(struct cli_app *app, size_t most);
 int args_int(struct cli_app *app, option_id id, int64_t min, int64_t max, int64_t *ret_value);
 int args_real(struct cli_app *app, option_id id, double min, double max);
 int args_duration(struct cli_app *app, option_id id, int64_t *ret_ms);
+int args_cost(struct cli_app *app, option_id id, int64_t *ret_usd_micros);
 
 // "1.5s", "500ms", "2m", "1h", "7d" in milliseconds; false for anything else.
 bool duration_parse(const char *text, int64_t *ret_ms);

@@ -84,7 +84,7 @@ static void put_zsh_option(cli_text *t, const option_row *option, const char *da
     put_zsh_text(t, option->help);
     text_str(t, "]");
     if (option->takes != TAKES_NOTHING) {
-        text_format(t, "%s%s:", option->takes == TAKES_CHOICE ? "::" : ":", option->value);
+        text_format(t, "%s%s:", option->takes == TAKES_VALUE ? ":" : "::", option->value);
         if (is_file(option)) text_str(t, "_files");
         if (option->choices) text_str(t, "("), put_list(t, option->choices), text_str(t, ")");
     }

@@ -10,10 +10,11 @@ void option_put(cli_text *t, const option_row *option) {
     if (option->letter) text_format(t, "-%c, ", option->letter);
     text_format(t, "--%s", option->name);
     if (option->choices) {
-        text_str(t, option->takes == TAKES_CHOICE ? " [" : " ");
+        text_str(t, option->takes == TAKES_VALUE ? " " : " [");
         for (const char *const *at = option->choices; *at; at++)
             text_format(t, "%s%s", at == option->choices ? "" : "|", *at);
-        if (option->takes == TAKES_CHOICE) text_str(t, "]");
+        if (option->takes == TAKES_SPAN) text_format(t, "|%s", option->value);
+        if (option->takes != TAKES_VALUE) text_str(t, "]");
     } else if (option->value) {
         text_format(t, " %s", option->value);
     }

@@ -88,13 +88,45 @@ int put_request_options(cli_app *app, cli_text *t) {
     return code ? code : put_schema(app, t);
 }
 
+// A time whose zero means something.
+static int read_span(cli_app *app, option_id id, int64_t *ret_ms) {
+    const char *text = app->args.value[id];
+    if (text && strcmp(text, "0") == 0) return *ret_ms = 0, 0;
+    return text && duration_parse(text, ret_ms) ? 0 : args_duration(app, id, ret_ms);
+}
+
+static int read_hedge(cli_app *app, int64_t *ret_ms) {
+    const char *text = app->args.value[OPT_HEDGE];
+    if (!app->args.given[OPT_HEDGE]) return 0;
+    *ret_ms = text && strcmp(text, "off") == 0 ? 0 : MEMBRANE_HEDGE_P95;
+    bool is_word = !text || strcmp(text, "off") == 0 || strcmp(text, "p95") == 0;
+    return is_word ? 0 : read_span(app, OPT_HEDGE, ret_ms);
+}
+
+static int read_bounds(cli_app *app, membrane_call_options *options) {
+    int64_t retries = options->retries, attempts = options->max_attempts;
+    int code = args_duration(app, OPT_DEADLINE, &options->deadline_ms);
+    if (!code) code = args_int(app, OPT_RETRIES, 0, 1000000, &retries);
+    if (!code) code = args_int(app, OPT_MAX_ATTEMPTS, 1, 64, &attempts);
+    if (!code) code = read_span(app, OPT_MAX_WAIT, &options->max_wait_ms);
+    if (!code) code = args_cost(app, OPT_MAX_COST, &options->max_cost_usd_micros);
+    if (!code) code = read_hedge(app, &options->hedge_ms);
+    options->retries = (int32_t)retries;
+    options->max_attempts = (int32_t)attempts;
+    return code;
+}
+
 int call_options(cli_app *app, membrane_call_options *options) {
     const cli_args *args = &app->args;
+    const char *cut = args->value[OPT_ON_CUT];
     membrane_call_options_init(options, sizeof *options);
     if (args->given[OPT_LOCAL]) options->flags |= MEMBRANE_CALL_LOCAL_ONLY;
     if (args->given[OPT_NO_FALLBACK]) options->flags |= MEMBRANE_CALL_NO_FALLBACK;
     if (args->given[OPT_LOG_PROMPT]) options->flags |= MEMBRANE_CALL_LOG_PROMPT;
+    if (cut) options->flags |= strcmp(cut, "restart") == 0 ? MEMBRANE_CALL_RESTART : MEMBRANE_CALL_CONTINUE;
     options->session = args->value[OPT_SESSION];
     options->via = args->value[OPT_VIA];
-    return args_duration(app, OPT_DEADLINE, &options->deadline_ms);
+    options->policy = args->value[OPT_POLICY];
+    options->provider = args->value[OPT_PROVIDER];
+    return read_bounds(app, options);
 }

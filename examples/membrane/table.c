@@ -7,6 +7,9 @@
 #include "cli.h"
 
 static const char *const think_levels[] = {"low", "medium", "high", "off", NULL};
+static const char *const policies[] = {"ordered", "weighted", "least_busy", "latency", "cheapest", "usage", NULL};
+static const char *const hedges[] = {"p95", "off", NULL};
+static const char *const cuts[] = {"restart", "continue", NULL};
 static const char *const outcomes[] = {"ok", "error", "cancelled", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
@@ -27,6 +30,20 @@ const option_row option_table[OPT_COUNT] = {
     VALUE(OPT_REQUEST_ID, "request-id", 0, "ID", "The id of the call; one is made without"),
     VALUE(OPT_DEADLINE, "deadline", 0, "TIME", "Give up after this time (30s, 500ms, 2m), with exit code 124"),
     VALUE(OPT_VIA, "via", 0, "NAMES", "Comma-separated hops that the request came through; they are not asked again"),
+    VALUE(OPT_PROVIDER, "provider", 'p', "NAME", "Only this provider"),
+    [OPT_POLICY] = {"policy", 0, TAKES_VALUE, "NAME", policies,
+                    "How the targets of the model share calls, whatever is configured", false},
+    VALUE(OPT_RETRIES, "retries", 0, "N", "Further attempts on one target (2)"),
+    VALUE(OPT_MAX_ATTEMPTS, "max-attempts", 0, "N", "At most this many attempts on all targets together"),
+    VALUE(OPT_MAX_WAIT, "max-wait", 0, "TIME", "Wait at most this long for limits of our own; 0: not at all"),
+    VALUE(OPT_MAX_COST, "max-cost", 0, "AMOUNT",
+          "The call may cost this much: dollars (0.05, $0.05) or millionths of one (50000u)"),
+    [OPT_HEDGE] = {"hedge", 0, TAKES_SPAN, "TIME", hedges,
+                   "Ask a second target when the first one says nothing for this time, or for longer than 95 of 100 "
+                   "first tokens took (p95, as without a value)",
+                   false},
+    [OPT_ON_CUT] = {"on-cut", 0, TAKES_VALUE, "WAY", cuts,
+                    "What happens when an answer breaks off, instead of an error", false},
     VALUE(OPT_MAX_TOKENS, "max-tokens", 0, "N", "At most this many tokens of answer"),
     VALUE(OPT_TEMPERATURE, "temperature", 't', "NUMBER", "Sampling temperature, 0 to 5"),
     VALUE(OPT_SEED, "seed", 0, "N", "Seed of the sampling, where the model has one"),
@@ -36,7 +53,6 @@ const option_row option_table[OPT_COUNT] = {
     FLAG(OPT_LOG_PROMPT, "log-prompt", 0, "Keep prompt and answer of this call in the call log"),
     VALUE(OPT_KEEP_ALIVE, "keep-alive", 0, "TIME",
           "How long the engine keeps the model after its last use; -1 for good"),
-    VALUE(OPT_PROVIDER, "provider", 'p', "NAME", "Only this provider"),
     FLAG(OPT_NO_PROBE, "no-probe", 0, "Do not ask the providers, show what is configured"),
     VALUE(OPT_TIMEOUT, "timeout", 0, "TIME", "Wait at most this long for the providers"),
     FLAG(OPT_FOLLOW, "follow", 'f', "Go on with new rows as they come"),
@@ -62,14 +78,16 @@ const option_row option_table[OPT_COUNT] = {
 #define OPENS  OPT_CONFIG, OPT_LOG
 #define COMMON OPT_JSON, OPT_QUIET, OPT_HELP, OPT_COUNT
 
+#define WAY                                                                                                            \
+    OPT_LOCAL, OPT_NO_FALLBACK, OPT_SESSION, OPT_REQUEST_ID, OPT_DEADLINE, OPT_VIA, OPT_PROVIDER, OPT_POLICY,          \
+        OPT_RETRIES, OPT_MAX_ATTEMPTS, OPT_MAX_WAIT, OPT_MAX_COST, OPT_HEDGE
+
 static const option_id run_options[] = {
-    OPT_MODEL,       OPT_SYSTEM,      OPT_ATTACH,  OPT_SCHEMA,     OPT_STREAM,     OPT_NO_STREAM, OPT_DRY_RUN,
-    OPT_LOCAL,       OPT_NO_FALLBACK, OPT_SESSION, OPT_REQUEST_ID, OPT_DEADLINE,   OPT_VIA,       OPT_MAX_TOKENS,
-    OPT_TEMPERATURE, OPT_SEED,        OPT_STOP,    OPT_THINK,      OPT_LOG_PROMPT, OPENS,         COMMON};
+    OPT_MODEL,      OPT_SYSTEM,      OPT_ATTACH, OPT_SCHEMA, OPT_STREAM, OPT_NO_STREAM,  OPT_DRY_RUN, WAY,   OPT_ON_CUT,
+    OPT_MAX_TOKENS, OPT_TEMPERATURE, OPT_SEED,   OPT_STOP,   OPT_THINK,  OPT_LOG_PROMPT, OPENS,       COMMON};
 static const option_id models_options[] = {OPT_PROVIDER, OPT_KEEP_ALIVE, OPT_TIMEOUT, OPENS, COMMON};
 static const option_id providers_options[] = {OPT_NO_PROBE, OPT_TIMEOUT, OPENS, COMMON};
-static const option_id embed_options[] = {OPT_MODEL,      OPT_ATTACH,   OPT_LOCAL, OPT_NO_FALLBACK, OPT_SESSION,
-                                          OPT_REQUEST_ID, OPT_DEADLINE, OPT_VIA,   OPENS,           COMMON};
+static const option_id embed_options[] = {OPT_MODEL, OPT_ATTACH, WAY, OPENS, COMMON};
 static const option_id logs_options[] = {OPT_FOLLOW, OPT_LINES,      OPT_SESSION, OPT_OUTCOME, OPT_MATCH,
                                          OPT_SINCE,  OPT_REQUEST_ID, OPT_MODEL,   OPENS,       COMMON};
 static const option_id config_options[] = {OPT_ORIGIN, OPT_OUTPUT, OPT_FORCE, OPT_WITH_KEYS, OPENS, COMMON};

@@ -22,6 +22,14 @@ typedef enum {
     OPT_REQUEST_ID,
     OPT_DEADLINE,
     OPT_VIA,
+    OPT_PROVIDER,
+    OPT_POLICY,
+    OPT_RETRIES,
+    OPT_MAX_ATTEMPTS,
+    OPT_MAX_WAIT,
+    OPT_MAX_COST,
+    OPT_HEDGE,
+    OPT_ON_CUT,
     OPT_MAX_TOKENS,
     OPT_TEMPERATURE,
     OPT_SEED,
@@ -29,7 +37,6 @@ typedef enum {
     OPT_THINK,
     OPT_LOG_PROMPT,
     OPT_KEEP_ALIVE,
-    OPT_PROVIDER,
     OPT_NO_PROBE,
     OPT_TIMEOUT,
     OPT_FOLLOW,
@@ -57,6 +64,7 @@ typedef enum {
     TAKES_NOTHING,
     TAKES_VALUE,
     TAKES_CHOICE, // a value may follow, if it is one of the choices; else the option's default holds
+    TAKES_SPAN,   // the same, and a time may follow too
 } option_takes;
 
 typedef struct option_row {

@@ -304,6 +304,31 @@ def via_skips_a_target():
 
 
 @test
+def one_provider_may_be_asked_for():
+    result = run_json("-m", "twice", "--provider", "lama", "hi")
+    expect([a["provider"] for a in result["attempts"]], ["lama"])
+    expect(run_json("-p", "mock", "-m", "ok", "hi")["target"]["model"], "ok")
+    plan = run("-m", "twice", "-p", "lama", "--dry-run", "hi").out
+    expect_in("PASSED OVER", plan)
+    expect_in("another provider was asked for", plan)
+    run_error("-p", "lama", "-m", "mock/ok", "hi", kind="no_target", code=3)
+    expect_in('(did you mean "mock"?)', run_error("-p", "mok", "-m", "ok", "hi", kind="not_found", code=6)["message"])
+
+
+@test
+def the_way_of_a_call_can_be_said():
+    for args in (["--policy", "least_busy"], ["--max-cost", "0.05"], ["--max-cost", "$0.05"], ["--max-cost", "50000u"],
+                 ["--max-cost", "5"], ["--hedge"], ["--hedge", "p95"], ["--hedge=off"], ["--hedge", "1.5s"], ["--max-attempts", "1"],
+                 ["--max-wait", "2s"], ["--max-wait", "0"], ["--retries", "0"], ["--on-cut", "restart"], ["--on-cut=continue"]):
+        expect(json.loads(run("--json", "--dry-run", "-m", "twice", *args, "hi").out)["targets"][1]["provider"], "lama", str(args))
+    expect_in('"hi"', run("--dry-run", "--hedge", "-m", "mock/ok", "hi").out)
+    expect_in('"hi you"', run("--dry-run", "-m", "mock/ok", "--hedge", "hi", "you").out)  # no time: a word
+    before = len(server.requests)
+    run("-m", "mock/broken", "--retries", "0", "hi", code=3)
+    expect(len(server.requests), before + 1)
+
+
+@test
 def a_cut_stream_keeps_what_came():
     done = run("-m", "mock/cut", "--no-fallback", "hi", code=3)
     expect(done.out, "Hello\n")
@@ -406,7 +431,15 @@ def wrong_usage_exits_with_2_and_names_the_nearest():
                        (["--deadline", "30", "hi"], "30s"), (["-m"], "MODEL"), (["--json=1", "hi"], "no value"),
                        (["providers", "x"], "unexpected"), (["--seed", "1.5", "hi"], "whole number"),
                        (["--temperature", "nan", "hi"], "number"), (["models", "load"], "provider/model"),
-                       (["completion", "tcsh"], "fish"), (["logs", "--outcome", "errors"], "error"), ([], "no prompt")]:
+                       (["completion", "tcsh"], "fish"), (["logs", "--outcome", "errors"], "error"),
+                       (["--policy", "chepest", "hi"], '"cheapest"'), (["--max-cost", "1e3", "hi"], "no amount"),
+                       (["--max-cost", "0.0000001", "hi"], "no amount"), (["--max-cost", "-1", "hi"], "no amount"),
+                       (["--max-cost", "0", "hi"], "50000u"), (["--max-cost", "$5u", "hi"], "no amount"),
+                       (["--max-cost", "0.5u", "hi"], "no amount"), (["--max-cost", "1.", "hi"], "no amount"),
+                       (["--max-cost", "99999999999999999999", "hi"], "no amount"), (["--hedge=p59", "hi"], '"p95"'),
+                       (["--hedge=-1s", "hi"], "none of its values"), (["--on-cut", "restrat", "hi"], '"restart"'),
+                       (["--max-attempts", "0", "hi"], "from 1 to 64"), (["--max-atempts", "1", "hi"], "--max-attempts"),
+                       (["--max-wait", "soon", "hi"], "30s"), (["--retries", "-1", "hi"], "whole number"), ([], "no prompt")]:
         expect_in(near, run(*args, code=2).err, str(args))
         error = run_json(*[a for a in args if a != "--json=1"], code=2)["error"] if args not in (["-m"], ["--json=1", "hi"]) else None
         if error:
