@@ -121,6 +121,7 @@ void mb_config_unref(mb_config *config) {
     mb_config_forget_prices(config);
     mb_buf_free(&config->warnings);
     mb_map_free(&config->names);
+    mb_map_free(&config->limits);
     mb_arena_forget(&config->arena); // keys stand in it
     mb_free(config);
 }

@@ -94,8 +94,9 @@ typedef struct mb_config {
     size_t provider_count;
     mb_model *models; // those of the tree, then those that go by the optimizer
     size_t model_count;
-    mb_map names;                    // every name that a model answers to
-    const char *hop;                 // the name of this installation in lists of hops; NULL: none
+    mb_map names;    // every name that a model answers to
+    mb_map limits;   // of targets, by provider/model: where one is named with limits, they are its own everywhere
+    const char *hop; // the name of this installation in lists of hops; NULL: none
     const mb_provider *optimizer;    // a proxy that is asked for PREFIX + NAME and comes back for NAME; NULL: none
     const char *optimizer_prefix;    // "moa-"
     int64_t max_cost_usd_micros;     // of one call, unless it says so itself; 0: no limit
@@ -139,6 +140,7 @@ void mb_config_unref(mb_config *config);
 
 const mb_provider *mb_config_provider(const mb_config *config, const char *name, size_t len);
 const mb_model *mb_config_model(const mb_config *config, const char *name);
+mb_limits mb_config_target_limits(const mb_config *config, const mb_provider *provider, const char *model);
 
 // ---- parts, for config_*.c and tests
 // ---------------------------------------------------------------------------------

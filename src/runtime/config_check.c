@@ -52,7 +52,9 @@ static const shape provider[] = {{"kind", TEXT},
                                  {"http", TEXT},
                                  {0}};
 static const shape target[] = {{"target", TEXT, NULL, true}, {"weight", REAL}, {"limits", TABLE, limits}, {0}};
-static const shape fallbacks[] = {{"error", TEXTS}, {"context_overflow", TEXTS}, {"content_policy", TEXTS}, {0}};
+static const shape fallback[] = {{"target", TEXT, NULL, true}, {"limits", TABLE, limits}, {0}};
+static const shape fallbacks[] = {
+    {"error", TABLES, fallback}, {"context_overflow", TABLES, fallback}, {"content_policy", TABLES, fallback}, {0}};
 static const shape model[] = {{"policy", TEXT},
                               {"targets", TABLES, target, true},
                               {"fallbacks", TABLE, fallbacks},

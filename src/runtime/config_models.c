@@ -18,6 +18,50 @@ mb_limits mb_config_limits(const mb_json *owner) {
                        .parallel = (int)mb_json_int(mb_json_get(limits, "parallel"), 0)};
 }
 
+// ---- limits of targets ---------------------------------------------------------------------------------------------
+
+typedef struct stated { // what is said of one provider/model
+    mb_limits limits;
+    const mb_json *where;
+} stated;
+
+mb_limits mb_config_target_limits(const mb_config *config, const mb_provider *provider, const char *model) {
+    char text[1024];
+    if (mb_map_count(&config->limits) == 0) return (mb_limits){0};
+    snprintf(text, sizeof text, "%s/%s", provider->name, model);
+    const stated *found = mb_map_get(&config->limits, text);
+    return found ? found->limits : (mb_limits){0};
+}
+
+// The limits of a target are those of its provider's model, wherever that is named: they are said once, or each time
+// the same.
+static int state_limits(mb_config *config, const char *text, const mb_json *where, membrane_error **err) {
+    mb_limits limits = mb_config_limits(where);
+    if (!limits.rpm && !limits.tpm && !limits.parallel) return 0;
+    const stated *before = mb_map_get(&config->limits, text);
+    if (before) {
+        const mb_limits *b = &before->limits;
+        const uint32_t line = before->where->line, file = MB_CONFIG_FILE_OF(line);
+        if (b->rpm == limits.rpm && b->tpm == limits.tpm && b->parallel == limits.parallel) return 0;
+        return mb_config_error(config, err, where, "%s has other limits at %s:%u", text,
+                               file && file <= config->file_count ? config->files[file - 1].path : "line",
+                               MB_CONFIG_LINE_OF(line));
+    }
+    stated *fresh = mb_arena_alloc(&config->arena, sizeof *fresh);
+    if (!fresh) return mb_error_no_memory(err);
+    *fresh = (stated){limits, where};
+    return mb_map_put(&config->limits, text, fresh) ? 0 : mb_error_no_memory(err);
+}
+
+// Those that were said elsewhere too.
+static void share_limits(mb_config *config) {
+    for (size_t i = 0; i < config->model_count; i++) {
+        mb_target *targets = (mb_target *)(uintptr_t)config->models[i].targets; // made here a moment ago
+        for (size_t t = 0; t < config->models[i].target_count; t++)
+            targets[t].limits = mb_config_target_limits(config, targets[t].provider, targets[t].model);
+    }
+}
+
 // ---- targets -------------------------------------------------------------------------------------------------------
 
 int mb_config_no_provider(mb_config *config, const mb_json *where, const char *path, const char *name, size_t len,
@@ -44,9 +88,8 @@ static int add_target(mb_config *config, mb_model *model, mb_target *targets, co
     targets[model->target_count++] = (mb_target){.provider = provider,
                                                  .model = slash + 1,
                                                  .group = group,
-                                                 .weight = mb_json_double(mb_json_get(where, "weight"), 1),
-                                                 .limits = mb_config_limits(where)};
-    return 0;
+                                                 .weight = mb_json_double(mb_json_get(where, "weight"), 1)};
+    return state_limits(config, text, where, err);
 }
 
 static int add_targets(mb_config *config, mb_model *model, mb_target *targets, const mb_json *list, mb_group group,
@@ -164,5 +207,6 @@ int mb_config_models(mb_config *config, membrane_error **err) {
         if (code) return code;
         config->model_count++;
     }
+    share_limits(config);
     return 0;
 }

@@ -85,6 +85,7 @@ static const mb_model *add_optimized(mb_config *config, const mb_model *of, cons
     mb_target *targets = mb_arena_alloc(&config->arena, (of->target_count + 1) * sizeof *targets);
     if (!targets) return NULL;
     targets[0] = (mb_target){.provider = config->optimizer, .model = name, .group = MB_GROUP_MAIN, .weight = 1};
+    targets[0].limits = mb_config_target_limits(config, config->optimizer, name);
     for (size_t i = 0; i < of->target_count; i++) {
         targets[i + 1] = of->targets[i];
         if (targets[i + 1].group == MB_GROUP_MAIN) targets[i + 1].group = MB_GROUP_ERROR;

@@ -90,6 +90,7 @@ static int apply(membrane_call *call, membrane_error **err) {
     call->chosen_because = mb_arena_strdup(&call->arena, found->reason);
     if (!target || !model || !call->chosen_because) return mb_error_no_memory(err);
     *target = (mb_target){.provider = found->provider, .model = model, .group = MB_GROUP_MAIN, .weight = 1};
+    target->limits = mb_config_target_limits(call->config, found->provider, model);
     return mb_resolve_set(call, target, 1, &MB_WAY_DEFAULT, err);
 }
 

@@ -254,16 +254,13 @@ static void read_aws(deployment *d) {
     memset(d->shared.aws, 0, sizeof d->shared.aws);
 }
 
-static void read_limits(deployment *d) {
+static void read_times(deployment *d) {
     mb_import_shared *s = &d->shared;
-    s->rpm = mb_import_count(d->im, param(d, "rpm"), "rpm", 0);
-    s->tpm = mb_import_count(d->im, param(d, "tpm"), "tpm", 0);
-    s->parallel = mb_import_count(d->im, param(d, "max_parallel_requests"), "max_parallel_requests", 0);
-    if (s->rpm || s->tpm || s->parallel) s->model = d->model;
     s->total_ms = mb_import_seconds(d->im, param(d, "timeout"), "timeout");
     if (!s->total_ms) s->total_ms = mb_import_seconds(d->im, param(d, "request_timeout"), "request_timeout");
     if (!s->total_ms) s->total_ms = d->im->total_ms;
     s->stream_ms = mb_import_seconds(d->im, param(d, "stream_timeout"), "stream_timeout");
+    if (!s->stream_ms) s->stream_ms = d->im->stream_ms;
 }
 
 static bool is_printable(const char *text) {
@@ -312,9 +309,27 @@ static bool agree(const mb_import_shared *a, const mb_import_shared *b) {
     return same_text(a->kind, b->kind) && same_text(a->base_url, b->base_url) && same_json(a->key, b->key) &&
            same_json(a->aws[0], b->aws[0]) && same_json(a->aws[1], b->aws[1]) && same_json(a->aws[2], b->aws[2]) &&
            same_text(a->key_env, b->key_env) && same_text(a->organization, b->organization) &&
-           same_text(a->region, b->region) && same_text(a->api_version, b->api_version) && a->rpm == b->rpm &&
-           a->tpm == b->tpm && a->parallel == b->parallel && a->total_ms == b->total_ms &&
-           a->stream_ms == b->stream_ms && same_text(a->model, b->model) && same_json(a->headers, b->headers);
+           same_text(a->region, b->region) && same_text(a->api_version, b->api_version) && a->total_ms == b->total_ms &&
+           a->stream_ms == b->stream_ms && same_json(a->headers, b->headers);
+}
+
+static bool same_limits(const mb_limits *a, const mb_limits *b) {
+    return a->rpm == b->rpm && a->tpm == b->tpm && a->parallel == b->parallel;
+}
+
+// What is said of the model there already; NULL: nothing.
+static const mb_import_use *use_of(const mb_import_provider *p, const char *model) {
+    const mb_import_use *use = p->uses;
+    while (use && strcmp(use->model, model) != 0) use = use->next;
+    return use;
+}
+
+static void add_use(mb_import *im, mb_import_provider *p, const char *model, const mb_limits *limits) {
+    if (use_of(p, model)) return;
+    mb_import_use *use = mb_arena_alloc(&im->arena, sizeof *use);
+    if (use) *use = (mb_import_use){model, *limits, p->uses};
+    if (use) p->uses = use;
+    if (!use) im->failed = true;
 }
 
 static bool is_taken(const mb_import *im, const char *name, const char *kind) {
@@ -404,21 +419,27 @@ static mb_import_provider *add_provider(mb_import *im, const mb_import_shared *s
 }
 
 const mb_import_provider *mb_import_provider_of(mb_import *im, const mb_json *params, const char *label,
-                                                const char **ret_model) {
+                                                const mb_limits *limits, const char **ret_model) {
     deployment d = {.im = im, .params = params, .label = label, .line = params->line};
+    mb_import_provider *found = NULL;
     if (!read_model(&d) || !read_address(&d)) return NULL;
     read_key(&d);
     read_aws(&d);
     read_headers(&d);
     read_model_name(&d);
-    read_limits(&d);
+    read_times(&d);
     if (im->failed) return NULL;
     if (!d.model[0]) {
         mb_import_warn(im, d.line, "model \"%s\": the model has no name: left out", label);
         return NULL;
     }
     *ret_model = d.model;
-    for (size_t i = 0; i < im->provider_count; i++)
-        if (agree(&im->providers[i]->shared, &d.shared)) return im->providers[i];
-    return add_provider(im, &d.shared);
+    for (size_t i = 0; i < im->provider_count && !found; i++) {
+        const mb_import_use *use = use_of(im->providers[i], d.model);
+        bool fits = agree(&im->providers[i]->shared, &d.shared) && (!use || same_limits(&use->limits, limits));
+        if (fits) found = im->providers[i];
+    }
+    if (!found) found = add_provider(im, &d.shared);
+    if (found) add_use(im, found, d.model, limits);
+    return found;
 }

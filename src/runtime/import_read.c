@@ -144,6 +144,8 @@ static const known MODEL_INFO[] = {
     {"supports_reasoning", NULL},
     {"supports_prompt_caching", NULL},
     {"supports_system_messages", NULL},
+    {"rpm", NULL},
+    {"tpm", NULL},
     {"input_cost_per_token", PRICE},
     {"output_cost_per_token", PRICE},
     {0},
@@ -153,6 +155,10 @@ static const known ROUTER[] = {
     {"routing_strategy", NULL},
     {"num_retries", NULL},
     {"timeout", NULL},
+    {"stream_timeout", NULL},
+    {"default_max_parallel_requests", NULL},
+    {"optional_pre_call_checks", NULL},
+    {"deployment_affinity_ttl_seconds", NULL},
     {"model_group_alias", NULL},
     {"fallbacks", NULL},
     {"context_window_fallbacks", NULL},
@@ -161,12 +167,26 @@ static const known ROUTER[] = {
     {"allowed_fails", BREAKER},
     {"cooldown_time", BREAKER},
     {"disable_cooldowns", BREAKER},
+    {"allowed_fails_policy", BREAKER},
+    {"retry_policy", "retries are one number, whatever the failure"},
+    {"model_group_retry_policy", "retries are one number, whatever the failure"},
+    {"max_fallbacks", "all fallbacks are tried, as long as the call has time"},
+    {"routing_strategy_args", "a policy has no settings of its own"},
+    {"routing_groups", "a policy is said at each model"},
+    {"default_litellm_params", DEFAULT_OF_REQUESTS},
+    {"provider_budget_config", "budgets are not in this version"},
+    {"enable_tag_filtering", "there are no tags"},
+    {"tag_filtering_match_any", "there are no tags"},
+    {"cache_responses", "answers are not kept for other callers"},
+    {"caching_groups", "answers are not kept for other callers"},
     {"retry_after", "a server's Retry-After is kept, otherwise the wait grows with each attempt"},
     {"enable_pre_call_checks", "a prompt that is too long goes to fallbacks.context_overflow"},
     {"redis_host", "breakers and limits are each process's own"},
     {"redis_port", "breakers and limits are each process's own"},
     {"redis_password", "breakers and limits are each process's own"},
     {"redis_url", "breakers and limits are each process's own"},
+    {"redis_db", "breakers and limits are each process's own"},
+    {"cache_kwargs", "breakers and limits are each process's own"},
     {0},
 };
 
@@ -243,22 +263,15 @@ static void add_target(mb_import *im, mb_import_model *model, mb_import_target t
     model->targets[at] = target;
 }
 
-static const mb_json *weight_of(mb_import *im, const mb_json *params) {
-    const mb_json *weight = mb_import_member(params, "weight");
-    if (!weight || weight->type == MB_JSON_NULL) return NULL;
-    double value = mb_json_is_number(weight) ? mb_json_double(weight, -1) : -1;
-    if (isfinite(value) && value >= 0) return weight;
-    mb_import_warn(im, weight->line, "weight is no number: left out");
-    return NULL;
-}
-
 // Plain enough to be a key of YAML, which may not be longer than 1,024 characters.
 static bool is_model_name(const char *name) { return name && strlen(name) <= 150; }
 
 static void read_entry(mb_import *im, const mb_json *entry, uint32_t number) {
     const mb_json *params = mb_import_member(entry, "litellm_params"), *info = mb_import_member(entry, "model_info");
     const char *name = mb_import_text(mb_import_member(entry, "model_name")), *model_text = NULL;
-    static const known keys[] = {{"model_name", NULL}, {"litellm_params", NULL}, {"model_info", NULL}, {0}};
+    static const known keys[] = {
+        {"model_name", NULL}, {"litellm_params", NULL}, {"model_info", NULL}, {"rpm", NULL}, {"tpm", NULL}, {0}};
+    mb_import_target target = {0};
     if (!mb_json_is(params, MB_JSON_OBJECT) || !is_model_name(name)) {
         mb_import_warn(im, entry->line, "entry %u of model_list has no %s: left out", number,
                        is_model_name(name) ? "litellm_params" : "model_name that can be used");
@@ -267,7 +280,8 @@ static void read_entry(mb_import *im, const mb_json *entry, uint32_t number) {
     warn_members(im, entry, keys, "", "this means nothing here");
     warn_members(im, params, PARAMS, "", "this means nothing here");
     warn_members(im, info, MODEL_INFO, "model_info.", "this means nothing here");
-    const mb_import_provider *provider = mb_import_provider_of(im, params, name, &model_text);
+    mb_import_limits(im, entry, &target);
+    const mb_import_provider *provider = mb_import_provider_of(im, params, name, &target.limits, &model_text);
     if (!provider) return;
     if (strchr(name, '*') || strchr(model_text, '*')) {
         mb_import_warn(im, entry->line, "model \"%s\": a pattern is no name; ask for %s/MODEL", name, provider->name);
@@ -278,8 +292,10 @@ static void read_entry(mb_import *im, const mb_json *entry, uint32_t number) {
     const mb_json *retries = mb_import_member(params, "num_retries");
     if (!retries) retries = mb_import_member(params, "max_retries");
     if (retries && model->retries < 0) model->retries = retries_of(im, retries, -1);
-    int64_t order = mb_import_count(im, mb_import_member(params, "order"), "order", INT32_MAX);
-    add_target(im, model, (mb_import_target){provider, model_text, weight_of(im, params), order});
+    target.provider = provider;
+    target.model = model_text;
+    target.order = mb_import_count(im, mb_import_member(params, "order"), "order", INT32_MAX);
+    add_target(im, model, target);
 }
 
 static int read_list(mb_import *im, const mb_json *list, membrane_error **err) {
@@ -372,7 +388,7 @@ static void read_alias(mb_import *im, const mb_json *alias) {
     const char *name = strlen(alias->key) == alias->key_len && alias->key_len ? alias->key : NULL;
     const char *of = mb_import_text(alias);
     if (!of && mb_json_is(alias, MB_JSON_OBJECT)) of = mb_import_text(mb_json_get(alias, "model"));
-    const mb_import_model *model = of ? mb_import_model_of(im, of) : NULL;
+    mb_import_model *model = of ? mb_import_model_of(im, of) : NULL;
     if (model && model->same_as) model = model->same_as;
     if (!model || !is_model_name(name) || mb_import_model_of(im, name) || im->model_count >= 2 * MB_IMPORT_ENTRIES) {
         mb_import_warn(im, alias->line, "model_group_alias: %s: left out",
@@ -380,7 +396,12 @@ static void read_alias(mb_import *im, const mb_json *alias) {
         return;
     }
     mb_import_model *fresh = model_for(im, name, alias->line);
-    if (fresh) fresh->same_as = model;
+    if (!fresh) return;
+    fresh->same_as = model;
+    if (!mb_import_is_alias(name)) return;
+    mb_import_model **at = &model->aliases;
+    while (*at) at = &(*at)->next;
+    *at = fresh;
 }
 
 static void read_aliases(mb_import *im, const mb_json *aliases) {
@@ -391,17 +412,6 @@ static void read_aliases(mb_import *im, const mb_json *aliases) {
 }
 
 // ---- all of it -----------------------------------------------------------------------------------------------------
-
-static void warn_order(mb_import *im, const mb_json *router) {
-    const mb_json *strategy = mb_import_member(router, "routing_strategy");
-    if (strategy && strategy->type != MB_JSON_NULL)
-        mb_import_warn(im, strategy->line, "routing_strategy: targets are tried in their order in this version");
-    for (size_t i = 0; i < im->model_count && !strategy; i++)
-        if (im->models[i]->count > 1)
-            mb_import_warn(im, im->models[i]->line,
-                           "model \"%s\": its %zu targets are tried in their order, not by turns", im->models[i]->name,
-                           im->models[i]->count);
-}
 
 static const mb_json *table_of(mb_import *im, const char *key) {
     const mb_json *table = mb_json_get(im->root, key);
@@ -430,11 +440,12 @@ static int read_root(mb_import *im, membrane_error **err) {
     im->total_ms = mb_import_seconds(im, mb_import_member(settings, "request_timeout"), "request_timeout");
     int64_t other_ms = mb_import_seconds(im, mb_import_member(router, "timeout"), "timeout");
     if (other_ms) im->total_ms = other_ms;
+    mb_import_router(im, router);
     int code = read_list(im, list, err);
     if (code) return code;
     read_all_fallbacks(im, router, settings);
-    warn_order(im, router);
     read_aliases(im, mb_import_member(router, "model_group_alias"));
+    mb_import_route(im);
     return im->failed ? mb_error_no_memory(err) : 0;
 }
 

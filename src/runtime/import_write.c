@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What was read, as a configuration of ours in YAML. Texts are written plainly where every reader of YAML takes them
 // for texts, and in double quotes otherwise.
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -99,16 +100,12 @@ static void put_azure(mb_buf *out, const mb_import_provider *p) {
                     p->shared.api_version);
 }
 
-static void put_numbers(mb_buf *out, const mb_import_shared *s) {
+static void put_times(mb_buf *out, const mb_import_shared *s) {
     if (s->total_ms || s->stream_ms) mb_buf_puts(out, "    timeouts:\n");
     if (s->stream_ms)
         mb_buf_putf(out, "      first_token: %lld\n      idle: %lld\n", (long long)s->stream_ms,
                     (long long)s->stream_ms);
     if (s->total_ms) mb_buf_putf(out, "      total: %lld\n", (long long)s->total_ms);
-    if (s->rpm || s->tpm || s->parallel) mb_buf_puts(out, "    limits:\n");
-    if (s->rpm) mb_buf_putf(out, "      rpm: %lld\n", (long long)s->rpm);
-    if (s->tpm) mb_buf_putf(out, "      tpm: %lld\n", (long long)s->tpm);
-    if (s->parallel) mb_buf_putf(out, "      parallel: %lld\n", (long long)s->parallel);
 }
 
 static void put_provider(mb_buf *out, const mb_import_provider *p) {
@@ -121,7 +118,7 @@ static void put_provider(mb_buf *out, const mb_import_provider *p) {
     put_aws(out, p);
     put_headers(out, p);
     put_azure(out, p);
-    put_numbers(out, &p->shared);
+    put_times(out, &p->shared);
 }
 
 // ---- models --------------------------------------------------------------------------------------------------------
@@ -134,17 +131,42 @@ static void put_target_text(mb_import *im, mb_buf *out, const mb_import_target *
         im->failed = true;
 }
 
+static bool has_limits(const mb_import_target *t) { return t->limits.rpm || t->limits.tpm || t->limits.parallel; }
+
+static void put_limits(mb_buf *out, const char *indent, const mb_limits *limits) {
+    const struct {
+        const char *key;
+        int64_t value;
+    } rows[] = {{"rpm", limits->rpm}, {"tpm", limits->tpm}, {"parallel", limits->parallel}};
+    const char *before = "{";
+    mb_buf_putf(out, "%slimits: ", indent);
+    for (size_t i = 0; i < MB_COUNT(rows); i++) {
+        if (!rows[i].value) continue;
+        mb_buf_putf(out, "%s%s: %lld", before, rows[i].key, (long long)rows[i].value);
+        before = ", ";
+    }
+    mb_buf_puts(out, "}\n");
+}
+
+static void put_weight(mb_buf *out, double weight) {
+    mb_jw w = mb_jw_to(out);
+    mb_buf_puts(out, "        weight: ");
+    if (weight == floor(weight))
+        mb_jw_int(&w, (int64_t)weight);
+    else
+        mb_jw_double(&w, weight);
+    mb_buf_putc(out, '\n');
+}
+
 static void put_targets(mb_import *im, mb_buf *out, const mb_import_model *m) {
+    if (m->first_count > 1) mb_buf_putf(out, "    policy: %s\n", mb_policy_name(im->policy));
     mb_buf_puts(out, "    targets:\n");
-    for (size_t i = 0; i < m->count && mb_buf_ok(out); i++) {
+    for (size_t i = 0; i < m->first_count && mb_buf_ok(out); i++) {
         mb_buf_puts(out, "      - target: ");
         put_target_text(im, out, &m->targets[i]);
         mb_buf_putc(out, '\n');
-        if (!m->targets[i].weight) continue;
-        mb_jw w = mb_jw_to(out);
-        mb_buf_puts(out, "        weight: ");
-        mb_jw_value(&w, m->targets[i].weight);
-        mb_buf_putc(out, '\n');
+        if (m->has_weights) put_weight(out, m->targets[i].weight);
+        if (has_limits(&m->targets[i])) put_limits(out, "        ", &m->targets[i].limits);
     }
 }
 
@@ -168,33 +190,51 @@ static size_t collect(mb_import *im, const mb_import_model *m, const mb_import_l
     return count;
 }
 
+// Limits of targets that stand in no other place are said here.
+static void put_fallback(mb_import *im, mb_buf *out, const mb_import_target *t, bool says_limits) {
+    says_limits = says_limits && has_limits(t);
+    mb_buf_puts(out, says_limits ? "        - target: " : "        - ");
+    put_target_text(im, out, t);
+    mb_buf_putc(out, '\n');
+    if (says_limits) put_limits(out, "          ", &t->limits);
+}
+
 static void put_fallbacks(mb_import *im, mb_buf *out, const mb_import_model *m) {
     static const char *const groups[MB_IMPORT_FALLBACKS] = {"error", "context_overflow", "content_policy"};
     bool has_any = false;
     for (int g = 0; g < MB_IMPORT_FALLBACKS && mb_buf_ok(out); g++) {
         mb_import_target targets[MB_IMPORT_TARGETS];
-        size_t count = collect(im, m, &m->falls[g], targets);
-        if (!count) continue;
+        size_t later = g == 0 ? m->count - m->first_count : 0, count = collect(im, m, &m->falls[g], targets);
+        if (!count && !later) continue;
         if (!has_any) mb_buf_puts(out, "    fallbacks:\n");
         has_any = true;
         mb_buf_putf(out, "      %s:\n", groups[g]);
-        for (size_t i = 0; i < count; i++) {
-            mb_buf_puts(out, "        - ");
-            put_target_text(im, out, &targets[i]);
-            mb_buf_putc(out, '\n');
-        }
+        for (size_t i = 0; i < later; i++) put_fallback(im, out, &m->targets[m->first_count + i], true);
+        for (size_t i = 0; i < count; i++) put_fallback(im, out, &targets[i], false);
+    }
+}
+
+static void put_aliases(mb_buf *out, const mb_import_model *m) {
+    if (m->aliases) mb_buf_puts(out, "    aliases:\n");
+    for (const mb_import_model *a = m->aliases; a; a = a->next) {
+        mb_buf_puts(out, "      - ");
+        put_text(out, a->name);
+        mb_buf_putc(out, '\n');
     }
 }
 
 static void put_model(mb_import *im, mb_buf *out, const mb_import_model *m) {
     const mb_import_model *of = m->same_as ? m->same_as : m;
     int64_t retries = of->retries >= 0 ? of->retries : im->retries;
+    if (m->same_as && mb_import_is_alias(m->name)) return; // it stands there
     mb_buf_puts(out, "  ");
     put_text(out, m->name);
     mb_buf_puts(out, ":\n");
+    put_aliases(out, m);
     put_targets(im, out, of);
     put_fallbacks(im, out, of);
     if (retries >= 0) mb_buf_putf(out, "    retries: %lld\n", (long long)retries);
+    if (im->stick_ms && of->count > 1) mb_buf_putf(out, "    sticky: %lld\n", (long long)im->stick_ms);
 }
 
 void mb_import_write(mb_import *im, mb_buf *out) {

@@ -115,6 +115,7 @@ static int one_target(membrane_call *call, const mb_provider *provider, const ch
     const char *copy = mb_arena_strdup(&call->arena, model);
     if (!target || !copy) return mb_error_no_memory(err);
     *target = (mb_target){.provider = provider, .model = copy, .group = MB_GROUP_MAIN, .weight = 1};
+    target->limits = mb_config_target_limits(call->config, provider, copy);
     call->chosen_because = because;
     return mb_resolve_set(call, target, 1, &MB_WAY_DEFAULT, err);
 }

@@ -179,6 +179,24 @@ START_TEST(targets_have_weights_and_limits_and_providers_have_limits) {
 }
 END_TEST
 
+START_TEST(limits_of_a_target_are_said_once_and_hold_wherever_it_is_named) {
+    good("models:\n  a: {targets: [{target: ollama/x, limits: {rpm: 60}}, ollama/y]}\n"
+         "  b: {targets: [ollama/x, ollama/y], fallbacks: {error: [{target: ollama/y, limits: {parallel: 2}}]}}\n");
+    ck_assert_int_eq(model("b")->targets[0].limits.rpm, 60);
+    ck_assert_int_eq(model("a")->targets[1].limits.parallel, 2);
+    ck_assert_int_eq(model("b")->targets[1].limits.parallel, 2);
+    ck_assert_int_eq(mb_config_target_limits(config, provider("ollama"), "x").rpm, 60);
+    ck_assert_int_eq(mb_config_target_limits(config, provider("ollama"), "z").rpm, 0);
+    good("models:\n  a: {targets: [{target: ollama/x, limits: {rpm: 60}}, {target: ollama/x, limits: {rpm: 60}}]}\n");
+    bad("models:\n  a:\n    targets: [{target: ollama/x, limits: {rpm: 60}}]\n"
+        "  b:\n    targets:\n    - {target: ollama/x, limits: {rpm: 60, tpm: 5}}\n",
+        "a.yaml:6: ollama/x has other limits at a.yaml:3");
+    bad(with("fallbacks: {error: [{target: ollama/x, weight: 1}]}"),
+        "a.yaml:4: unknown key \"weight\" in models.m.fallbacks.error.0");
+    bad(with("fallbacks: {error: [7]}"), "a.yaml:4: models.m.fallbacks.error.0 must be a table");
+}
+END_TEST
+
 START_TEST(a_model_that_draws_by_weight_has_one) {
     static const char text[] = "models:\n  m:\n    policy: %s\n    targets:\n      - {target: ollama/x, weight: 0}\n"
                                "      - {target: ollama/y, weight: 0.0}\n    fallbacks: {error: [ollama/z]}\n";
@@ -439,9 +457,10 @@ END_TEST
 // ---- memory --------------------------------------------------------------------------------------------------------
 
 static int compile_all(void *unused) {
-    int code = compile_text(LAB "models:\n  a: {targets: [box/a, {target: box/b, weight: 2}], aliases: [b, c]}\n"
-                                "  d: {targets: [moa/d], sticky: true, hedge: p95, policy: latency}\n"
-                                "optimizer: {provider: moa}\nhop: here\ncost: {unknown: refuse}\n");
+    int code = compile_text(
+        LAB "models:\n  a: {targets: [box/a, {target: box/b, weight: 2, limits: {rpm: 5}}], aliases: [b, c]}\n"
+            "  d: {targets: [moa/d], sticky: true, hedge: p95, policy: latency}\n"
+            "optimizer: {provider: moa}\nhop: here\ncost: {unknown: refuse}\n");
     if (code == 0) {
         ck_assert_uint_eq(config->model_count, 4);
         ck_assert_uint_eq(mb_map_count(&config->names), 8);
@@ -473,6 +492,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, hedge_sticky_and_max_wait_are_switches_or_times);
     tcase_add_test(tc, a_cut_and_a_slow_stream_have_their_rules);
     tcase_add_test(tc, targets_have_weights_and_limits_and_providers_have_limits);
+    tcase_add_test(tc, limits_of_a_target_are_said_once_and_hold_wherever_it_is_named);
     tcase_add_test(tc, a_model_that_draws_by_weight_has_one);
     tcase_add_test(tc, no_number_is_taken_that_means_nothing);
     tcase_add_test(tc, a_model_answers_to_its_aliases);

@@ -82,6 +82,32 @@ START_TEST(keys_go_into_the_ring_only_if_asked_and_replace_none) {
 }
 END_TEST
 
+START_TEST(each_strategy_is_a_policy) {
+    static const char *const rows[][2] = {{"simple-shuffle", "weighted"},
+                                          {"least-busy", "least_busy"},
+                                          {"latency-based-routing", "latency"},
+                                          {"cost-based-routing", "cheapest"},
+                                          {"usage-based-routing", "usage"},
+                                          {"usage-based-routing-v2", "usage"},
+                                          {"null", "weighted"},
+                                          {"adaptive", "weighted"},
+                                          {"[]", "weighted"}};
+    char text[512], want[64];
+    for (size_t i = 0; i < MB_COUNT(rows); i++) {
+        snprintf(text, sizeof text,
+                 "model_list:\n" ENTRY("a", "model: openai/x") ENTRY("a", "model: openai/y")
+                     ENTRY("b", "model: openai/z") "router_settings: {routing_strategy: %s}\n",
+                 rows[i][0]);
+        ck_assert_int_eq(import(text, NULL), 0);
+        snprintf(want, sizeof want, "  a:\\n    policy: %s\\n", rows[i][1]);
+        ck_assert_msg(says(want), "%s", rows[i][0]);
+        ck_assert(!says("  b:\\n    policy"));
+        ck_assert(says("is not known here") == (i > 6));
+    }
+    forget();
+}
+END_TEST
+
 START_TEST(a_ring_that_cannot_be_opened_fails_the_import) {
     membrane_keys_options keys = begin();
     char path[64];
@@ -138,6 +164,17 @@ START_TEST(no_type_anywhere_makes_it_stumble) {
         "model_list: [{model_name: a, litellm_params: {model: openai/x, api_key: %s}}]",
         "model_list: [{model_name: a, litellm_params: {model: openai/x, rpm: %s}}]",
         "model_list: [{model_name: a, litellm_params: {model: openai/x, weight: %s}}]",
+        "model_list: [{model_name: a, litellm_params: {model: openai/x, weight: %s}}, "
+        "{model_name: a, litellm_params: {model: openai/y, weight: 1}}]",
+        "model_list: [{model_name: a, rpm: %s, litellm_params: {model: openai/x, max_parallel_requests: 1e12}}, "
+        "{model_name: a, litellm_params: {model: openai/y}}]",
+        "{model_list: [{model_name: a, litellm_params: {model: openai/x}}], router_settings: {routing_strategy: %s}}",
+        "{model_list: [{model_name: a, litellm_params: {model: openai/x}}], "
+        "router_settings: {optional_pre_call_checks: %s}}",
+        "{model_list: [{model_name: a, litellm_params: {model: openai/x}}], "
+        "router_settings: {default_max_parallel_requests: %s, deployment_affinity_ttl_seconds: %s, stream_timeout: 1}}",
+        "{model_list: [{model_name: a, litellm_params: {model: openai/x}}], "
+        "router_settings: {model_group_alias: {b: %s, c: a}}}",
         "model_list: [{model_name: a, litellm_params: {model: openai/x, timeout: %s}}]",
         "model_list: [{model_name: a, litellm_params: {model: openai/x, order: %s}}]",
         "model_list: [{model_name: a, litellm_params: {model: openai/x, extra_headers: %s}}]",
@@ -231,6 +268,7 @@ END_TEST
 
 static void tests(TCase *tc) {
     tcase_add_test(tc, keys_go_into_the_ring_only_if_asked_and_replace_none);
+    tcase_add_test(tc, each_strategy_is_a_policy);
     tcase_add_test(tc, a_ring_that_cannot_be_opened_fails_the_import);
     tcase_add_test(tc, what_is_no_litellm_file_is_an_error);
     tcase_add_test(tc, no_type_anywhere_makes_it_stumble);
