@@ -210,6 +210,12 @@ struct CallOptions {
     std::chrono::milliseconds deadline{0}, connect_timeout{0}, first_token_timeout{0}, idle_timeout{0};
     std::optional<int> retries;
     std::string session, via;
+    std::string policy;   /**< how targets share calls */
+    std::string provider; /**< only targets of this one */
+    std::int64_t max_cost_usd_micros = 0;
+    std::optional<std::chrono::milliseconds> max_wait; /**< for limits of our own */
+    std::optional<std::chrono::milliseconds> hedge;    /**< milliseconds(MEMBRANE_HEDGE_P95) for the p95 */
+    int max_attempts = 0;
 };
 
 namespace detail {
@@ -225,6 +231,12 @@ inline membrane_call_options to_c(const CallOptions &from) {
     if (from.retries) to.retries = *from.retries;
     to.session = pointer_or_null(from.session);
     to.via = pointer_or_null(from.via);
+    to.policy = pointer_or_null(from.policy);
+    to.provider = pointer_or_null(from.provider);
+    to.max_cost_usd_micros = from.max_cost_usd_micros;
+    if (from.max_wait) to.max_wait_ms = from.max_wait->count();
+    if (from.hedge) to.hedge_ms = from.hedge->count();
+    to.max_attempts = from.max_attempts;
     return to;
 }
 } // namespace detail

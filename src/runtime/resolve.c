@@ -146,9 +146,10 @@ static int without_name(membrane_call *call, membrane_error **err) {
     return one_target(call, mb_config_provider(config, "builtin", 7), "extractive", "nothing is configured", err);
 }
 
+// Of the provider that is asked for, and not only for prompts of one kind.
 static bool has_target(const membrane_call *call, const mb_model *model) {
     for (size_t i = 0; model && i < model->target_count; i++)
-        if (is_asked_for(call, &model->targets[i])) return true;
+        if (is_asked_for(call, &model->targets[i]) && model->targets[i].group <= MB_GROUP_ERROR) return true;
     return false;
 }
 
@@ -177,7 +178,21 @@ static int of_provider(membrane_call *call, const mb_provider *provider, membran
     return 0;
 }
 
-// provider/model; asked: the provider that the call names, NULL: none. What its name does not begin is its own model's.
+static int no_model(const mb_config *config, const char *name, membrane_error **err) {
+    const char *names[1024];
+    void *ignored;
+    size_t count = 0;
+    for (size_t at = 0; count < MB_COUNT(names) && mb_map_each(&config->names, &at, &names[count], &ignored);) count++;
+    const char *nearest = mb_nearest(name, names, count);
+    int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"%s%s%s", name,
+                            nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
+    if (err)
+        mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration", name);
+    return code;
+}
+
+// provider/model. asked: the provider that the call names, NULL: none; a name that begins with no provider's is a model
+// of that one.
 static int by_target(membrane_call *call, const char *name, const mb_provider *asked, const char *because,
                      membrane_error **err) {
     const char *slash = strchr(name, '/'), *model = slash ? slash + 1 : "";
@@ -185,13 +200,7 @@ static int by_target(membrane_call *call, const char *name, const mb_provider *a
     const bool is_split = len > 0 && model[0];
     const mb_provider *provider = asked;
     int code = 0;
-    if (!is_split && !asked) {
-        code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"", name);
-        if (err)
-            mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration",
-                          name);
-        return code;
-    }
+    if (!is_split && !asked) return no_model(call->config, name, err);
     if (!asked || (is_split && (mb_config_provider(call->config, name, len) || mb_handle_host(call->m, name, len))))
         code = mb_resolve_provider(call->m, call->config, &call->arena, name, len, &provider, err);
     else

@@ -76,7 +76,10 @@ START_TEST(an_alias_is_the_model) {
     ck_assert_int_eq(make("gpt-4"), 0);
     has(0, "a/x", NULL);
     has(2, "b/z", NULL);
-    ck_assert_int_eq(make("gpt-5"), MEMBRANE_ENOTFOUND);
+    ck_assert_int_eq(make("gpt-44"), MEMBRANE_ENOTFOUND);
+    says(MEMBRANE_ENOTFOUND, "there is no logical model \"gpt-44\" (did you mean \"gpt-4\"?)");
+    ck_assert_int_eq(make("something-else"), MEMBRANE_ENOTFOUND);
+    says(MEMBRANE_ENOTFOUND, "there is no logical model \"something-else\"");
     end();
 }
 END_TEST
