@@ -51,13 +51,15 @@ static int make(const char *model) {
 // Target i of the plan is provider/model, and passed over for this reason (NULL: it is not).
 static void has(int i, const char *target, const char *reason) {
     char path[64], name[256];
-    snprintf(path, sizeof path, "targets.%d.provider", i);
+    snprintf(path, sizeof path, "candidates.%d.provider", i);
     const char *provider = membrane_result_str(plan, path);
-    snprintf(path, sizeof path, "targets.%d.model", i);
+    snprintf(path, sizeof path, "candidates.%d.model", i);
     snprintf(name, sizeof name, "%s/%s", provider ? provider : "?", membrane_result_str(plan, path));
     ck_assert_str_eq(name, target);
-    snprintf(path, sizeof path, "targets.%d.passed_over", i);
-    const char *said = membrane_result_str(plan, path);
+    snprintf(path, sizeof path, "candidates.%d.verdict", i);
+    const char *verdict = membrane_result_str(plan, path);
+    snprintf(path, sizeof path, "candidates.%d.why", i);
+    const char *said = verdict && strcmp(verdict, "passed over") == 0 ? membrane_result_str(plan, path) : NULL;
     ck_assert_msg((!said && !reason) || (said && reason && strcmp(said, reason) == 0), "%s: %s", name, said);
 }
 
@@ -132,7 +134,7 @@ START_TEST(without_a_model_the_provider_has_one) {
     has(1, "b/y", NULL);
     options.provider = "openai";
     ck_assert_int_eq(make(NULL), 0);
-    ck_assert_str_eq(membrane_result_str(plan, "targets.0.provider"), "openai");
+    ck_assert_str_eq(membrane_result_str(plan, "candidates.0.provider"), "openai");
     ck_assert_str_eq(membrane_result_str(plan, "chosen_because"), "the provider's usual model");
     options.provider = "builtin";
     ck_assert_int_eq(make(NULL), 0);
