@@ -121,18 +121,27 @@ static void deadline_fired(mb_timer *timer) {
     over(call, error);
 }
 
+static bool is_dear(const mb_verdict *v) {
+    return v->why && (strcmp(v->why, MB_FACTS_TOO_DEAR) == 0 || strcmp(v->why, MB_FACTS_UNKNOWN_COST) == 0);
+}
+
 // Why nobody was asked: each target with its reason.
 static membrane_error *nobody_asked(const membrane_call *call, int64_t now_ms) {
     mb_buf why = MB_BUF(2048);
     membrane_error *error = NULL;
+    bool dear = false;
     pthread_mutex_lock(&call->m->board_lock);
     for (size_t i = 0; i < call->route.count && i < 8; i++) {
         mb_verdict v = mb_route_judge(&call->route, i, now_ms);
+        dear |= is_dear(&v);
         mb_buf_putf(&why, "%s%s/%s: %s", i ? "; " : "", call->targets[i].provider->name, call->targets[i].model,
                     v.why ? v.why : "free");
     }
     pthread_mutex_unlock(&call->m->board_lock);
-    mb_error_set(&error, MEMBRANE_ENOTARGET, "no target may be tried (%s)", mb_buf_text(&why));
+    mb_error_set(&error, dear ? MEMBRANE_EBUDGET : MEMBRANE_ENOTARGET, "no target may be tried (%s)",
+                 mb_buf_text(&why));
+    if (dear)
+        mb_error_hint(error, "raise the call's limit of cost, give max_tokens, or a price (docs/guide/prices.md)");
     mb_buf_free(&why);
     return error;
 }
@@ -356,9 +365,20 @@ void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
         mb_io_timer_set(call->m->io, &call->wait_timer, d.at_ms);
 }
 
+static void stick(membrane_call *call, const mb_runner *r) {
+    membrane_t *m = call->m;
+    const mb_target_facts *facts = call->route_targets[r->target].facts;
+    if (!call->session || !call->way.sticky_ms) return;
+    pthread_mutex_lock(&m->board_lock);
+    mb_board_stick(m->board, call->session, (mb_stick){facts->number, call->attempts[r->attempt].key},
+                   mb_io_now(m->io) + call->way.sticky_ms);
+    pthread_mutex_unlock(&m->board_lock);
+}
+
 void mb_run_ended(mb_runner *r, int code, membrane_error *error) {
     membrane_call *call = r->call;
     if (code == 0) {
+        stick(call, r);
         code = mb_answer_check(call, &error);
         call->attempts[r->attempt].code = code;
         over(call, code ? error : NULL);

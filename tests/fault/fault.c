@@ -147,8 +147,12 @@ fault_log fault_log_of(const char *model) {
     log.bytes = number_after(answer, "\"bytes\": ");
     log.sent = number_after(answer, "\"sent\": ");
     log.trapped = number_after(answer, "\"trapped\": ");
+    log.peak = number_after(answer, "\"peak\": ");
     const char *keys = strstr(answer, "\"keys\": ");
     snprintf(log.keys, sizeof log.keys, "%.4000s", keys ? keys : "");
+    const char *hops = strstr(answer, "\"hops\": \""), *last = strstr(answer, "\"last\": \"");
+    snprintf(log.hops, sizeof log.hops, "%.*s", hops ? (int)strcspn(hops + 9, "\"") : 0, hops ? hops + 9 : "");
+    snprintf(log.last, sizeof log.last, "%.2000s", last ? last + 9 : "");
     return log;
 }
 
@@ -232,6 +236,10 @@ static void take(const membrane_event *e, fault_outcome *o) {
     switch (membrane_event_type(e)) {
     case MEMBRANE_EVENT_TEXT: put(o->text, sizeof o->text, membrane_event_text(e, NULL)); break;
     case MEMBRANE_EVENT_TOOL_CALL: o->tool_calls++; break;
+    case MEMBRANE_EVENT_RESET:
+        o->resets++;
+        o->text[0] = '\0';
+        break;
     case MEMBRANE_EVENT_DONE:
         put(o->finish, sizeof o->finish, membrane_event_text(e, NULL));
         o->terminal_events++;

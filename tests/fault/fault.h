@@ -74,8 +74,8 @@ long fault_peak_kib(void); // since fault_reset_peak
 void fault_reset_peak(void);
 // What the server has noted of a model's requests; *key may be NULL.
 typedef struct fault_log {
-    long requests, bytes, sent, trapped;
-    char keys[4096];
+    long requests, bytes, sent, trapped, peak; // peak: at a time
+    char keys[4096], hops[256], last[2048];    // of the last request: its X-Membrane-Via, the end of its body (as JSON)
 } fault_log;
 fault_log fault_log_of(const char *model);
 
@@ -88,7 +88,7 @@ typedef struct fault_outcome {
     int code; // 0: DONE
     char phase[24], finish[24];
     char text[4096], message[4096], json[16384], attempts[512]; // attempts: "o:rate_limit l:ok"
-    int tool_calls, terminal_events;
+    int tool_calls, terminal_events, resets;
     int64_t ms;
 } fault_outcome;
 void fault_finish(membrane_call *call, fault_outcome *ret); // pulls all events, frees the call

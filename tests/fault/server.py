@@ -5,7 +5,7 @@
 It prints its port and those of a trap (nobody may ever connect there), of one that accepts and never reads, and of one
 that does not even accept, and ends when its stdin is closed. The model's name in a request says what goes wrong (ways.py,
 says.py): NAME, NAME--ARGUMENT or NAME#ANYTHING, where the whole text counts its requests (for "fails at first, then
-works"). GET /__log?MODEL tells {"requests", "bytes", "sent", "keys", "trapped"}; GET /__frames?WIRE the lines
+works"). GET /__log?MODEL tells {"requests", "bytes", "sent", "keys", "peak", "hops", "last", "trapped"}; GET /__frames?WIRE the lines
 "bytes ends text" of a good stream.
 """
 import json
@@ -61,6 +61,7 @@ class Client:
         body, self.data = self.data[:length], self.data[length:]
         self.key = fields.get("authorization") or fields.get("x-api-key") or fields.get("x-goog-api-key") or ""
         self.cookie = "cookie" in fields
+        self.hops = fields.get("x-membrane-via", "")
         return lines[0].split(" ")[1], body
 
     def put(self, data):
@@ -134,7 +135,7 @@ class Client:
 
 
 def new_entry():
-    return {"requests": 0, "bytes": 0, "sent": 0, "keys": []}
+    return {"requests": 0, "bytes": 0, "sent": 0, "keys": [], "now": 0, "peak": 0, "hops": "", "last": ""}
 
 
 def tell(c, model):
@@ -183,6 +184,10 @@ def note(c, data):
         entry["requests"] += 1
         entry["bytes"] += len(data)
         entry["keys"].append(c.key)
+        entry["now"] += 1
+        entry["peak"] = max(entry["peak"], entry["now"])
+        entry["hops"] = c.hops
+        entry["last"] = data.decode("utf-8", "replace")[-1000:]
         trapped += c.cookie  # nobody was ever given leave to keep one
 
 
@@ -207,7 +212,11 @@ def one(c):
     if not run:
         return c.whole(404, json.dumps({"error": {"message": f"no behaviour is called {name}",
                                                   "code": "model_not_found"}}))
-    return run(c, argument)
+    try:
+        return run(c, argument)
+    finally:
+        with lock:
+            log[c.model]["now"] -= 1
 
 
 def find_way(name):

@@ -40,6 +40,31 @@ def slow(c, ms):
         time.sleep(int(ms) / 1000)
 
 
+def late(c, ms):
+    """A good answer, so many ms later."""
+    time.sleep(int(ms) / 1000)
+    return good(c, None)
+
+
+def late_status(c, argument):
+    """--MS-STATUS."""
+    ms, number = argument.split("-")
+    time.sleep(int(ms) / 1000)
+    return status(c, f"{number}-json")
+
+
+def stall_cut(c, ms):
+    """Two pieces, and so many ms later the connection is gone: they have been handed out by then."""
+    c.begin()
+    time.sleep(int(ms) / 1000)
+    c.close()
+
+
+def goes_on(c, _):
+    """What follows when the answer was begun for it."""
+    c.whole(200, c.wire.begin() + c.wire.delta(" and goes on.") + c.wire.finish() + c.wire.end(), c.kind)
+
+
 def flood(c, mib):
     c.head(200, None, "Transfer-Encoding: chunked")
     if c.wire.begin():

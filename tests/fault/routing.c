@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+// Groups, limits, hedges, cuts and sessions over a real socket, through the public API. What needs a long time or
+// chance is tests/sim's.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fault.h"
+
+static membrane_t *m;
+
+static void opened(const char *models) {
+    char text[4096];
+    snprintf(text, sizeof text,
+             "  two: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", api_keys: [sk-PLANTED-first-key, "
+             "sk-PLANTED-second-key]}\n"
+             "  v: {kind: vllm, base_url: \"http://127.0.0.1:%d/v1\"}\n"
+             "  one: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", limits: {parallel: 1}}\n"
+             "  few: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", limits: {rpm: 2}}\n"
+             "  hop: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", tells_hops: true}\n"
+             "%s",
+             fault_at.port, fault_at.port, fault_at.port, fault_at.port, fault_at.port, models);
+    m = fault_open(text);
+}
+
+static void closed(void) { CHECK(membrane_close(m, 2000) == 0, "the I/O thread was still busy"); }
+
+static membrane_call_options patient(void) {
+    membrane_call_options o = fault_options();
+    o.deadline_ms = o.first_token_timeout_ms = 10000;
+    o.idle_timeout_ms = 2000;
+    return o;
+}
+
+static bool is(const fault_outcome *got, int code, const char *attempts, const char *text) {
+    bool fits = got->code == code && strcmp(got->attempts, attempts) == 0 && (!text || strcmp(got->text, text) == 0);
+    if (!fits)
+        printf("# %s, attempts \"%s\", text \"%s\"\n# %s\n", membrane_status_kind(got->code), got->attempts, got->text,
+               got->message);
+    return fits;
+}
+
+// The reason of the first attempt.
+static bool because(const fault_outcome *got, const char *reason) { return strstr(got->json, reason) != NULL; }
+
+// ---- hedges --------------------------------------------------------------------------------------------------------
+
+static void a_hedge_is_won_by_the_second(void) {
+    opened("models:\n  h: {targets: [o/silent#hedge, l/good#hedge], hedge: 60ms}\n");
+    membrane_call_options o = patient();
+    for (int stream = 0; stream < 2; stream++) {
+        fault_outcome *got = fault_call(m, "h", stream, &o);
+        CHECK(is(got, 0, "o:cancelled l:ok", stream ? "Hello from here." : NULL), "stream %d", stream);
+        CHECK(because(got, "\"reason\":\"hedge\""), "%s", got->json);
+        CHECK(because(got, "\"target\":{\"provider\":\"l\""), "%s", got->json);
+        CHECK(got->ms >= 50 && got->ms < 1500 * FAULT_SLOW, "%lld ms", (long long)got->ms);
+    }
+    closed();
+}
+
+static void a_hedge_that_loses_is_cancelled(void) {
+    opened("models:\n  h: {targets: [o/late--300#loses, l/silent#loses], hedge: 60ms}\n");
+    membrane_call_options o = patient();
+    for (int stream = 0; stream < 2; stream++) {
+        fault_outcome *got = fault_call(m, "h", stream, &o);
+        CHECK(is(got, 0, "o:ok l:cancelled", stream ? "Hello from here." : NULL), "stream %d", stream);
+    }
+    CHECK(fault_log_of("silent#loses").requests == 2, "%ld requests", fault_log_of("silent#loses").requests);
+    closed();
+}
+
+static void no_hedge_where_the_first_is_quick_or_there_is_no_other(void) {
+    opened(
+        "models:\n  quick: {targets: [o/good, l/good#never], hedge: 2s}\n  alone: {targets: [o/late--200], hedge: 50ms}\n");
+    membrane_call_options o = patient();
+    CHECK(is(fault_call(m, "quick", true, &o), 0, "o:ok", "Hello from here."), "quick");
+    CHECK(is(fault_call(m, "alone", true, &o), 0, "o:ok", "Hello from here."), "alone");
+    CHECK(fault_log_of("good#never").requests <= 0, "the second was asked");
+    closed();
+}
+
+static void when_both_of_a_hedge_fail_the_call_does(void) {
+    opened("models:\n  h: {targets: [o/late-status--150-500, l/status--502-html#both], hedge: 50ms, retries: 0}\n");
+    membrane_call_options o = patient();
+    fault_outcome *got = fault_call(m, "h", true, &o);
+    CHECK(got->code == MEMBRANE_ESERVER || got->code == MEMBRANE_EGATEWAY, "%s", got->message);
+    CHECK(got->terminal_events == 1, "%d", got->terminal_events);
+    closed();
+}
+
+static void a_call_with_a_hedge_can_be_cancelled(void) {
+    opened("models:\n  h: {targets: [o/silent#c1, l/silent#c2], hedge: 20ms}\n");
+    membrane_call_options o = patient();
+    for (int i = 0; i < 5; i++) {
+        const membrane_event *event;
+        fault_outcome got;
+        membrane_call *call = fault_start(m, "h", true, &o);
+        while (membrane_call_next(call, 200, &event, NULL) == 0) continue;
+        membrane_call_cancel(call);
+        fault_finish(call, &got);
+        CHECK(is(&got, MEMBRANE_ECANCELLED, "o:cancelled l:cancelled", NULL), "%d", i);
+    }
+    closed();
+}
+
+// ---- answers that break off ----------------------------------------------------------------------------------------
+
+// Takes the first piece before the stream breaks, so that it was handed out.
+static void taken_piece_by_piece(const char *model, const membrane_call_options *o, fault_outcome *ret) {
+    membrane_call *call = fault_start(m, model, true, o);
+    fault_finish(call, ret);
+}
+
+static void an_answer_begins_again_where_that_is_wanted(void) {
+    opened("models:\n  again: {targets: [o/stall-cut--300, l/good#again], on_cut: restart, retries: 0}\n"
+           "  plain: {targets: [o/stall-cut--300, l/good#plain], retries: 0}\n");
+    membrane_call_options o = patient();
+    fault_outcome got;
+    taken_piece_by_piece("again", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated l:ok", "Hello from here."), "again");
+    CHECK(got.resets == 1, "%d resets", got.resets);
+    taken_piece_by_piece("plain", &o, &got);
+    CHECK(is(&got, MEMBRANE_ETRUNCATED, "o:stream_truncated", "Hello from "), "plain");
+    CHECK(got.resets == 0, "%d resets", got.resets);
+    o.flags |= MEMBRANE_CALL_RESTART;
+    taken_piece_by_piece("plain", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated l:ok", "Hello from here."), "by the call's own wish");
+    closed();
+}
+
+static void an_answer_goes_on_where_it_broke_off(void) {
+    opened("models:\n  on: {targets: [o/stall-cut--300, o/good#passed, v/goes-on], on_cut: continue, retries: 0}\n"
+           "  cannot: {targets: [o/stall-cut--300, o/good#passed], on_cut: continue, retries: 0}\n");
+    membrane_call_options o = patient();
+    fault_outcome got;
+    taken_piece_by_piece("on", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated v:ok", "Hello from and goes on."), "on");
+    CHECK(strstr(got.json, "\"text\":\"Hello from and goes on.\""), "%s", got.json);
+    fault_log log = fault_log_of("goes-on");
+    CHECK(strstr(log.last, "\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"Hello from\\\""), "%s", log.last);
+    CHECK(strstr(log.last, "\\\"continue_final_message\\\":true"), "%s", log.last);
+    taken_piece_by_piece("cannot", &o, &got);
+    CHECK(is(&got, MEMBRANE_ETRUNCATED, "o:stream_truncated", "Hello from "), "cannot");
+    CHECK(fault_log_of("good#passed").requests <= 0, "a target that cannot go on was asked");
+    closed();
+}
+
+static void a_stream_that_crawls_is_given_up(void) {
+    opened(
+        "models:\n  crawl: {targets: [o/slow--900, l/good#crawl], min_tokens_per_s: 100, on_cut: restart, retries: 0}\n");
+    membrane_call_options o = patient();
+    fault_outcome got;
+    o.deadline_ms = 30000;
+    taken_piece_by_piece("crawl", &o, &got);
+    CHECK(is(&got, 0, "o:stream_too_slow l:ok", "Hello from here."), "crawl");
+    closed();
+}
+
+// ---- limits of our own ---------------------------------------------------------------------------------------------
+
+static void no_more_than_may_be_there_are_there(void) {
+    enum { CALLS = 12 };
+    membrane_call *calls[CALLS];
+    opened("models:\n  p: {targets: [one/late--40], max_wait: 20s}\n");
+    membrane_call_options o = patient();
+    o.deadline_ms = 20000;
+    for (int i = 0; i < CALLS; i++) calls[i] = fault_start(m, "p", i % 2, &o);
+    for (int i = 0; i < CALLS; i++) {
+        fault_outcome got;
+        fault_finish(calls[i], &got);
+        CHECK(is(&got, 0, "one:ok", NULL), "%d", i);
+    }
+    fault_log log = fault_log_of("late--40");
+    CHECK(log.requests == CALLS && log.peak == 1, "%ld requests, %ld at a time", log.requests, log.peak);
+    closed();
+}
+
+static void who_may_not_wait_is_told_when(void) {
+    opened("models:\n  r: {targets: [few/good#rpm]}\n  f: {targets: [few/good#rpm, l/good#rest]}\n");
+    membrane_call_options o = patient();
+    for (int i = 0; i < 2; i++) CHECK(is(fault_call(m, "r", false, &o), 0, "few:ok", NULL), "%d", i);
+    fault_outcome *got = fault_call(m, "r", false, &o);
+    CHECK(is(got, MEMBRANE_ERATE, "", NULL), "the third");
+    CHECK(strstr(got->message, "\"retry_after_ms\":2") || strstr(got->message, "\"retry_after_ms\":3"), "%s",
+          got->message);
+    CHECK(is(fault_call(m, "f", false, &o), 0, "l:ok", NULL), "the next target");
+    CHECK(fault_log_of("good#rpm").requests == 2, "%ld", fault_log_of("good#rpm").requests);
+    closed();
+}
+
+static void sessions_take_turns(void) {
+    enum { MANY = 10 };
+    membrane_call *calls[MANY], *other;
+    fault_outcome got, late;
+    opened("models:\n  p: {targets: [one/late--60], max_wait: 20s}\n");
+    membrane_call_options o = patient();
+    o.deadline_ms = 20000;
+    o.session = "greedy";
+    for (int i = 0; i < MANY; i++) calls[i] = fault_start(m, "p", false, &o);
+    o.session = "modest";
+    other = fault_start(m, "p", false, &o);
+    int64_t start = fault_now_ms();
+    fault_finish(other, &got);
+    int64_t modest = fault_now_ms() - start;
+    for (int i = 0; i < MANY; i++) fault_finish(calls[i], &late);
+    int64_t all = fault_now_ms() - start;
+    CHECK(is(&got, 0, "one:ok", NULL), "modest");
+    CHECK(modest < all / 2, "the modest session waited %lld of %lld ms", (long long)modest, (long long)all);
+    closed();
+}
+
+static void who_waits_can_be_cancelled_and_has_a_deadline(void) {
+    fault_outcome got, first;
+    opened("models:\n  p: {targets: [one/late--600], max_wait: 20s}\n");
+    membrane_call_options o = patient();
+    membrane_call *busy = fault_start(m, "p", false, &o);
+    membrane_call *cancelled = fault_start(m, "p", false, &o);
+    o.deadline_ms = 100;
+    membrane_call *hurried = fault_start(m, "p", false, &o);
+    membrane_call_cancel(cancelled);
+    fault_finish(cancelled, &got);
+    CHECK(is(&got, MEMBRANE_ECANCELLED, "", NULL), "cancelled");
+    fault_finish(hurried, &got);
+    CHECK(is(&got, MEMBRANE_ETIMEOUT, "", NULL), "hurried");
+    fault_finish(busy, &first);
+    CHECK(is(&first, 0, "one:ok", NULL), "the one that was there");
+    o = patient();
+    CHECK(is(fault_call(m, "p", false, &o), 0, "one:ok", NULL), "the place is free again");
+    closed();
+}
+
+// ---- breakers, keys, sessions --------------------------------------------------------------------------------------
+
+static void a_target_that_keeps_failing_is_passed_over(void) {
+    opened("models:\n  b: {targets: [o/status--500-json#breaker, l/good], retries: 0}\n");
+    membrane_call_options o = patient();
+    o.retries = MEMBRANE_UNSET;
+    for (int i = 0; i < 5; i++) CHECK(is(fault_call(m, "b", false, &o), 0, "o:server l:ok", NULL), "%d", i);
+    fault_outcome *got = fault_call(m, "b", false, &o);
+    CHECK(is(got, 0, "l:ok", NULL) && because(got, "the first that is free"), "after five");
+    CHECK(is(fault_call(m, "o/status--500-json#breaker", false, &o), MEMBRANE_ESERVER, "o:server o:server o:server",
+             NULL),
+          "a target that is the only one is asked all the same");
+    closed();
+}
+
+static void a_bad_key_is_left_alone(void) {
+    opened("models:\n  k: {targets: [two/first-key-refused]}\n");
+    membrane_call_options o = patient();
+    CHECK(is(fault_call(m, "k", false, &o), 0, "two:auth two:ok", NULL), "first");
+    for (int i = 0; i < 4; i++) CHECK(is(fault_call(m, "k", false, &o), 0, "two:ok", NULL), "%d", i);
+    closed();
+}
+
+static void keys_share_the_calls(void) {
+    opened("models:\n  k: {targets: [two/good#keys]}\n");
+    membrane_call_options o = patient();
+    for (int i = 0; i < 4; i++) CHECK(is(fault_call(m, "k", false, &o), 0, "two:ok", NULL), "%d", i);
+    fault_log log = fault_log_of("good#keys");
+    const char *first = strstr(log.keys, "first"), *second = strstr(log.keys, "second");
+    CHECK(first && second && strstr(first + 1, "first") && strstr(second + 1, "second"), "%s", log.keys);
+    closed();
+}
+
+static void a_session_stays_where_it_was(void) {
+    opened("models:\n  s: {policy: weighted, sticky: true, targets: [o/good, l/good, two/good, v/good]}\n");
+    membrane_call_options o = patient();
+    char where[512];
+    o.session = "abc";
+    snprintf(where, sizeof where, "%s", fault_call(m, "s", false, &o)->attempts);
+    for (int i = 0; i < 20; i++) {
+        fault_outcome *got = fault_call(m, "s", false, &o);
+        CHECK(is(got, 0, where, NULL) && because(got, "its session is there"), "%d", i);
+    }
+    closed();
+}
+
+// ---- what a call says itself ---------------------------------------------------------------------------------------
+
+static void a_call_goes_its_own_way(void) {
+    opened("hop: lab\nmodels:\n  w: {targets: [o/status--500-json#own, l/good#own, hop/good#hops], retries: 2}\n");
+    membrane_call_options o = patient();
+    o.retries = MEMBRANE_UNSET;
+    o.max_attempts = 1;
+    CHECK(is(fault_call(m, "w", false, &o), MEMBRANE_ESERVER, "o:server", NULL), "one attempt");
+    o.max_attempts = 0;
+    o.provider = "l";
+    CHECK(is(fault_call(m, "w", false, &o), 0, "l:ok", NULL), "one provider");
+    o.provider = NULL;
+    o.via = "o, l";
+    CHECK(is(fault_call(m, "w", false, &o), 0, "hop:ok", NULL), "not through a hop");
+    fault_log log = fault_log_of("good#hops");
+    CHECK(strcmp(log.hops, "o, l, lab") == 0, "\"%s\"", log.hops);
+    o.via = NULL;
+    o.max_cost_usd_micros = 1000;
+    CHECK(is(fault_call(m, "w", false, &o), 0, "l:ok", NULL), "an engine of one's own costs nothing");
+    o.provider = "o";
+    CHECK(is(fault_call(m, "w", false, &o), MEMBRANE_EBUDGET, "", NULL), "nobody knows what it costs");
+    closed();
+}
+
+int main(void) {
+    static const fault_test tests[] = {
+        {"a_hedge_is_won_by_the_second", a_hedge_is_won_by_the_second},
+        {"a_hedge_that_loses_is_cancelled", a_hedge_that_loses_is_cancelled},
+        {"no_hedge_where_the_first_is_quick_or_there_is_no_other",
+         no_hedge_where_the_first_is_quick_or_there_is_no_other},
+        {"when_both_of_a_hedge_fail_the_call_does", when_both_of_a_hedge_fail_the_call_does},
+        {"a_call_with_a_hedge_can_be_cancelled", a_call_with_a_hedge_can_be_cancelled},
+        {"an_answer_begins_again_where_that_is_wanted", an_answer_begins_again_where_that_is_wanted},
+        {"an_answer_goes_on_where_it_broke_off", an_answer_goes_on_where_it_broke_off},
+        {"a_stream_that_crawls_is_given_up", a_stream_that_crawls_is_given_up},
+        {"no_more_than_may_be_there_are_there", no_more_than_may_be_there_are_there},
+        {"who_may_not_wait_is_told_when", who_may_not_wait_is_told_when},
+        {"sessions_take_turns", sessions_take_turns},
+        {"who_waits_can_be_cancelled_and_has_a_deadline", who_waits_can_be_cancelled_and_has_a_deadline},
+        {"a_target_that_keeps_failing_is_passed_over", a_target_that_keeps_failing_is_passed_over},
+        {"a_bad_key_is_left_alone", a_bad_key_is_left_alone},
+        {"keys_share_the_calls", keys_share_the_calls},
+        {"a_session_stays_where_it_was", a_session_stays_where_it_was},
+        {"a_call_goes_its_own_way", a_call_goes_its_own_way},
+    };
+    return fault_run(tests, COUNT(tests));
+}
