@@ -25,6 +25,7 @@
 #ifndef MEMBRANE_MEMBRANE_H
 #define MEMBRANE_MEMBRANE_H
 
+#include "membrane/budget.h"
 #include "membrane/call.h"
 #include "membrane/config.h"
 #include "membrane/doctor.h"

@@ -372,6 +372,26 @@ class Handle {
             return membrane_provider_list(get(), probe, timeout.count(), result, error);
         });
     }
+    /** Every budget that holds, and how it stands with it. */
+    Result budgets() {
+        return ask([&](membrane_result **result, membrane_error **error) {
+            return membrane_budget_list(get(), result, error);
+        });
+    }
+    /** match "" means an amount for each key, model or session. */
+    void set_budget(const std::string &scope, const std::string &match, const std::string &period,
+                    std::int64_t usd_micros) {
+        membrane_error *error = nullptr;
+        detail::check(membrane_budget_set(get(), scope.c_str(), detail::pointer_or_null(match), period.c_str(),
+                                          usd_micros, &error),
+                      error);
+    }
+    void remove_budget(const std::string &scope, const std::string &match, const std::string &period) {
+        membrane_error *error = nullptr;
+        detail::check(
+            membrane_budget_remove(get(), scope.c_str(), detail::pointer_or_null(match), period.c_str(), &error),
+            error);
+    }
     /** Adds a provider of the program's own; user must outlive the handle. */
     void add_provider(const std::string &name, const membrane_provider_table &table, void *user = nullptr) {
         membrane_error *error = nullptr;

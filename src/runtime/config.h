@@ -94,9 +94,11 @@ typedef struct mb_config {
     size_t provider_count;
     mb_model *models; // those of the tree, then those that go by the optimizer
     size_t model_count;
-    mb_map names;    // every name that a model answers to
-    mb_map limits;   // of targets, by provider/model: where one is named with limits, they are its own everywhere
-    const char *hop; // the name of this installation in lists of hops; NULL: none
+    mb_map names;  // every name that a model answers to
+    mb_map limits; // of targets, by provider/model: where one is named with limits, they are its own everywhere
+    const struct mb_budget_rule *budgets;
+    size_t budget_count;
+    const char *hop;                 // the name of this installation in lists of hops; NULL: none
     const mb_provider *optimizer;    // a proxy that is asked for PREFIX + NAME and comes back for NAME; NULL: none
     const char *optimizer_prefix;    // "moa-"
     int64_t max_cost_usd_micros;     // of one call, unless it says so itself; 0: no limit
@@ -160,6 +162,7 @@ int mb_config_make_provider(mb_config *config, const mb_environment *env, const 
 // config_models.c: models of the tree, each with its targets and its way; the limits that a provider or a target has.
 int mb_config_models(mb_config *config, membrane_error **err);
 mb_limits mb_config_limits(const mb_json *owner);
+int mb_config_budgets(mb_config *config, membrane_error **err); // config_budgets.c
 // The error of a target or an optimizer whose provider is not there; the nearest is named.
 int mb_config_no_provider(mb_config *config, const mb_json *where, const char *path, const char *name, size_t len,
                           membrane_error **err);

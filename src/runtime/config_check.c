@@ -69,6 +69,12 @@ static const shape model[] = {{"policy", TEXT},
 static const shape optimizer[] = {{"provider", TEXT, NULL, true}, {"prefix", TEXT}, {0}};
 static const shape cost[] = {{"max_per_call_usd_micros", MONEY}, {"unknown", TEXT}, {0}};
 static const shape probes[] = {{"interval", TIME}, {0}};
+static const shape budget[] = {{"scope", TEXT, NULL, true},
+                               {"match", TEXT},
+                               {"period", TEXT, NULL, true},
+                               {"usd_micros", LATER, NULL, true}, // config_budgets.c looks at these two
+                               {"alerts", LATER},
+                               {0}};
 static const shape call_log[] = {{"path", TEXT}, {"keep_days", NUMBER}, {"prompts", SWITCH}, {0}};
 static const shape root[] = {{"version", NUMBER},
                              {"providers", NAMED_TABLES, provider},
@@ -77,7 +83,7 @@ static const shape root[] = {{"version", NUMBER},
                              {"hop", TEXT},
                              {"cost", TABLE, cost},
                              {"probes", TABLE, probes},
-                             {"budgets", LATER},
+                             {"budgets", TABLES, budget},
                              {"log", TABLE, call_log},
                              {"prices", TEXT},
                              {"tools", LATER},

@@ -79,7 +79,7 @@ static int compile_providers(mb_config *config, const mb_environment *env, membr
 
 // What would change what a call may do or cost, and is not there yet, is refused rather than passed over.
 static int refuse_later_parts(const mb_config *config, membrane_error **err) {
-    static const char *const parts[] = {"budgets", "tools", "policy", "context", "placement"};
+    static const char *const parts[] = {"tools", "policy", "context", "placement"};
     for (size_t i = 0; i < MB_COUNT(parts); i++) {
         const mb_json *part = mb_json_get(config->tree, parts[i]);
         if (part && part->type != MB_JSON_NULL &&
@@ -137,6 +137,7 @@ int mb_config_compile(mb_config *config, const mb_environment *env, membrane_err
     config->passphrase = NULL;
     if (code == 0) code = mb_config_models(config, err);
     if (code == 0) code = mb_config_names(config, err);
+    if (code == 0) code = mb_config_budgets(config, err);
     if (code == 0) code = read_cost_and_probes(config, err);
     if (code == 0) code = check_prices(config, err);
     if (code) return code;

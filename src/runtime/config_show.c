@@ -8,6 +8,7 @@
 #include "membrane/config.h"
 #include "runtime/config_check.h"
 #include "runtime/handle.h"
+#include "runtime/money.h"
 #include "runtime/result.h"
 #include "runtime/trust.h"
 
@@ -144,6 +145,11 @@ int membrane_config_reload(membrane_t *m, membrane_error **err) {
     o.config_len = 0;
     int code = mb_config_load(&o, &fresh, err);
     if (code) return code;
+    code = mb_money_set_rules(m->money, fresh->budgets, fresh->budget_count, err);
+    if (code) {
+        mb_config_unref(fresh);
+        return code;
+    }
     pthread_mutex_lock(&m->lock);
     mb_config *old = m->config;
     m->config = fresh;

@@ -124,8 +124,8 @@ static const known PARAMS[] = {
     {"output_cost_per_token", PRICE},
     {"vertex_credentials", "Vertex is asked with a token: api_key, or GOOGLE_OAUTH_ACCESS_TOKEN"},
     {"litellm_credential_name", "write the key at the model itself"},
-    {"max_budget", "budgets are not in this version"},
-    {"budget_duration", "budgets are not in this version"},
+    {"max_budget", "set it by itself: membrane budgets set"},
+    {"budget_duration", "set it by itself: membrane budgets set"},
     {0},
 };
 

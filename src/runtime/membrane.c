@@ -96,6 +96,17 @@ bool mb_handle_is_forked(const membrane_t *m) {
 // ---- open
 // --------------------------------------------------------------------------------------------------------------
 
+static void on_money_warning(void *user, const char *text) {
+    mb_records_add(user, &(mb_record){.level = MB_LEVEL_WARN, .msg = text, .tokens = -1, .latency_ms = -1});
+}
+
+static int make_money(membrane_t *m, membrane_error **err) {
+    int code = mb_money_new(m->config->log_path, &m->money, err);
+    if (code) return code;
+    mb_money_on_warning(m->money, on_money_warning, m->records);
+    return mb_money_set_rules(m->money, m->config->budgets, m->config->budget_count, err);
+}
+
 static int build(membrane_t *m, const membrane_options *o, membrane_error **err) {
     int code = mb_config_load(o, &m->config, err);
     if (code) return code;
@@ -103,7 +114,7 @@ static int build(membrane_t *m, const membrane_options *o, membrane_error **err)
         !(m->board = mb_board_new()))
         return mb_error_no_memory(err);
     code = mb_calls_new(m->config->log_path, m->config->log_keep_days, &m->calls, err);
-    if (code == 0) code = mb_money_new(m->config->log_path, &m->money, err);
+    if (code == 0) code = make_money(m, err);
     if (code == 0 && m->config->log_path && o->log_path) code = mb_calls_open(m->calls, err);
     return code;
 }
@@ -231,6 +242,7 @@ int membrane_close(membrane_t *m, int64_t deadline_ms) {
         int64_t left = deadline_ms < 0 ? -1 : deadline_ms - (mb_now_ms() - began);
         m->log_wait_ms = deadline_ms < 0 ? -1 : left > 0 ? left : 0;
         if (code == 0 && mb_calls_flush(m->calls, m->log_wait_ms, NULL) == MEMBRANE_ETIMEOUT) code = MEMBRANE_ETIMEOUT;
+        if (code == 0 && mb_money_flush(m->money, m->log_wait_ms, NULL) == MEMBRANE_ETIMEOUT) code = MEMBRANE_ETIMEOUT;
     }
     membrane_unref(m);
     return code;
