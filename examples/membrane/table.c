@@ -90,6 +90,7 @@ static const option_id providers_options[] = {OPT_NO_PROBE, OPT_TIMEOUT, OPENS, 
 static const option_id embed_options[] = {OPT_MODEL, OPT_ATTACH, WAY, OPENS, COMMON};
 static const option_id logs_options[] = {OPT_FOLLOW, OPT_LINES,      OPT_SESSION, OPT_OUTCOME, OPT_MATCH,
                                          OPT_SINCE,  OPT_REQUEST_ID, OPT_MODEL,   OPENS,       COMMON};
+static const option_id budgets_options[] = {OPENS, COMMON};
 static const option_id config_options[] = {OPT_ORIGIN, OPT_OUTPUT, OPT_FORCE, OPT_WITH_KEYS, OPENS, COMMON};
 static const option_id keys_options[] = {OPT_FILE, OPT_PASSPHRASE, COMMON};
 static const option_id doctor_options[] = {OPT_TIMEOUT, OPENS, COMMON};
@@ -109,6 +110,12 @@ static const action_row config_actions[] = {
     {"path", "", "The files that are read, in order"},
     {"trust", "[PATH]", "Let a project's .membrane/config.yaml count from now on"},
     {"import", "FILE", "Make a configuration of a LiteLLM proxy's"},
+    {0}};
+
+static const action_row budgets_actions[] = {
+    {"list", "", "The budgets that hold: what is spent, reserved and left of each"},
+    {"set", "SCOPE [MATCH] PERIOD AMOUNT", "Set a budget, or its amount anew; the amount is dollars: 5, 0.25"},
+    {"remove", "SCOPE [MATCH] PERIOD", "Remove a budget; what was spent stays counted"},
     {0}};
 
 static const action_row keys_actions[] = {{"list", "", "The names of the keys and when they were set"},
@@ -136,6 +143,12 @@ static const example_row embed_examples[] = {
 static const example_row logs_examples[] = {{"membrane logs -f", "Follow the calls of all programs with this log"},
                                             {"membrane logs --outcome error --since 1d", "What went wrong today"},
                                             {0}};
+static const example_row budgets_examples[] = {
+    {"membrane budgets", "How it stands"},
+    {"membrane budgets set all month 50", "Fifty dollars a month for everything together"},
+    {"membrane budgets set session total 0.50", "Half a dollar for each session"},
+    {"membrane budgets set key 'cloud#1' day 5", "Five dollars a day for the first key of a provider"},
+    {0}};
 static const example_row config_examples[] = {
     {"membrane config show --origin", "Every value and the file, line or variable it comes from"},
     {"membrane config validate config.yaml", "Check a file before it is used"},
@@ -177,6 +190,13 @@ const verb_row verb_table[] = {
     {"logs", logs_main, "", "Show the call log",
      "One line a call, oldest first. --json gives the whole rows; with -f one row a line.", NULL, logs_options,
      logs_examples, NULL},
+    {"budgets", budgets_main, "[list|set|remove] [SCOPE] [MATCH] [PERIOD] [AMOUNT]", "Show, set and remove budgets",
+     "SCOPE is key, model, session or all; PERIOD is day, month (both of UTC) or total. MATCH is a glob, and all that match "
+     "share one amount; without it each key, model or session has an amount of its own. A key is PROVIDER#N, or PROVIDER "
+     "for all its keys; a model is PROVIDER/MODEL, or a name of the configuration.\n\n"
+     "Budgets that are set here stand in the call log's file and hold for every program that uses it, beside those of the "
+     "configuration; of two amounts for the same budget the smaller one holds.",
+     budgets_actions, budgets_options, budgets_examples, NULL},
     {"config", config_main, "[show|validate|path|trust|import] [PATH]", "Show, check, trust and import configuration",
      "Secrets are shown as the reference they come from, or as ***. What an import cannot take over is said line by line "
      "on standard error; keys that stand in its file are left there unless --with-keys is given.",
@@ -196,7 +216,7 @@ const verb_row verb_table[] = {
     {"help", help_main, "[VERB]", "Show the help of a verb", "", NULL, help_options, help_examples, verb_names},
     {0}};
 
-const char *const verb_names[] = {"run",  "models", "providers", "embed",      "logs", "config",
+const char *const verb_names[] = {"run",  "models", "providers", "embed",      "logs", "budgets", "config",
                                   "keys", "doctor", "version",   "completion", "help", NULL};
 
 const verb_row *verb_find(const char *name) {

@@ -23,7 +23,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cli_server  # noqa: E402
 
 MEMBRANE, BUILD, SOURCE = (str(pathlib.Path(a).resolve()) for a in sys.argv[1:4])
-VERBS = ["run", "models", "providers", "embed", "logs", "config", "keys", "doctor", "version", "completion", "help"]
+VERBS = ["run", "models", "providers", "embed", "logs", "budgets", "config", "keys", "doctor", "version", "completion", "help"]
 TESTS = []
 server = cli_server.Server()
 home = pathlib.Path(tempfile.mkdtemp(prefix="membrane-cli-"))
@@ -633,6 +633,35 @@ def a_project_counts_once_it_is_trusted():
     expect_in("not trusted", json.dumps(run_json("config", "path", cwd=project)))
     expect_in("project", run_json("config", "trust", cwd=project)["path"])
     expect(run("-m", "local-name", "hi", cwd=project).out, "Hello world\n")
+
+
+# ---- budgets --------------------------------------------------------------------------------------------------------
+
+@test
+def budgets_are_set_listed_and_removed():
+    log = ("--log", "budgets.db")
+    expect_in("there are no budgets", run("budgets", *log).err)
+    expect(run("budgets", "set", "key", "cloud#1", "day", "$5", *log).out, "key cloud#1 day: $5.00\n")
+    expect(run_json("budgets", "set", "all", "month", "0.000001", *log)["usd_micros"], 1)
+    run("budgets", "set", "key", "cloud#1", "day", "999999999.999999", *log)
+    items = run_json("budgets", "list", *log)["items"]
+    expect([(i["scope"], i["match"], i["period"], i["usd_micros"]) for i in items],
+           [("all", None, "month", 1), ("key", "cloud#1", "day", 999999999999999)])
+    expect_in("$999999999.999999", run("budgets", *log).out)
+    run_json("budgets", "remove", "all", "month", *log)
+    run_error("budgets", "remove", "all", "month", *log, kind="not_found", code=6)
+
+
+@test
+def a_wrong_budget_is_refused_with_what_would_be_right():
+    for amount in ("5.", ".5", "-5", "5,0", "5.1234567", "1e3", "$", "", "9999999999", "five", "5 $"):
+        expect_in("is no amount in dollars", run("budgets", "set", "all", "day", "--", amount, code=2).err)
+    for words in (["all"], ["all", "day"], ["key", "a", "day", "5", "6"]):
+        run("budgets", "set", *words, code=2)
+    expect_in("scope: ", run("budgets", "set", "keys", "day", "5", code=2).err)
+    expect_in("period: ", run("budgets", "set", "key", "week", "5", code=2).err)
+    expect_in("match: ", run("budgets", "set", "all", "x", "day", "5", code=2).err)
+    expect_in("SCOPE [MATCH] PERIOD", run("budgets", "remove", "all", code=2).err)
 
 
 # ---- keys -----------------------------------------------------------------------------------------------------------

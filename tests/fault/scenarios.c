@@ -235,6 +235,20 @@ static int logs(membrane_t *m) {
     return code;
 }
 
+static int budgets(membrane_t *m) {
+    membrane_result *r = NULL;
+    membrane_error *err = NULL;
+    int code = shown(membrane_budget_set(m, "key", "x#1", "day", 5, &err), NULL, err);
+    err = NULL;
+    if (code == 0) {
+        code = membrane_budget_list(m, &r, &err);
+        code = shown(code, r, err);
+    }
+    err = NULL;
+    if (code == 0) code = shown(membrane_budget_remove(m, "key", "x#1", "day", &err), NULL, err);
+    return code;
+}
+
 static int push_start(void *user, const char *request, size_t len, membrane_push *push, void **ret_state) {
     (void)user, (void)request, (void)len;
     *ret_state = NULL;
@@ -282,6 +296,7 @@ SCENARIO(providers)
 SCENARIO(warm)
 SCENARIO(doctor)
 SCENARIO(logs)
+SCENARIO(budgets)
 SCENARIO(host)
 
 static int run_logs_in_a_file(void) {
@@ -298,6 +313,6 @@ const scenario SCENARIOS[] = {
     ROW(nothing), ROW(o_stream),   ROW(o_whole), ROW(l_stream),       ROW(l_whole),   ROW(calls),         ROW(fallback),
     ROW(schema),  ROW(extractive), ROW(embed),   ROW(refused),        ROW(cut),       ROW(bad_request),   ROW(text),
     ROW(plan),    ROW(read_lines), ROW(models),  ROW(descriptor),     ROW(providers), ROW(configuration), ROW(warm),
-    ROW(doctor),  ROW(logs),       ROW(host),    ROW(logs_in_a_file),
+    ROW(doctor),  ROW(logs),       ROW(host),    ROW(logs_in_a_file), ROW(budgets),
 };
 const size_t SCENARIO_COUNT = COUNT(SCENARIOS);
