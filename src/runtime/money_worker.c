@@ -319,14 +319,21 @@ static void move_all(mb_money_wait **to, mb_money_wait **from) {
     *from = NULL;
 }
 
+// Nobody asks any more, not even for some more in advance.
+static void give_all_back(mb_money *m) {
+    for (mb_account *a = m->accounts; a; a = a->next) {
+        a->asks = false;
+        a->need = a->least = 0;
+        if (a->lease) give_back(m, a);
+    }
+}
+
 static void round_of_work(mb_money *m) {
     uint64_t flush = m->flush_wanted;
     m->hurries = false;
     move_all(&m->asked, &m->waits);
     if (!m->is_loaded || (looks(m) && mb_now_ms() >= m->look_ms)) look(m);
-    if (m->closing)
-        for (mb_account *a = m->accounts; a; a = a->next)
-            if (a->lease) give_back(m, a);
+    if (m->closing) give_all_back(m);
     write_all(m);
     if (m->accounts && mb_now_ms() >= m->tick_ms) tick(m);
     m->flush_done = flush;
