@@ -123,9 +123,10 @@ int64_t mb_budget_bound(const mb_price *price, int64_t input_tokens, int64_t max
     return bound <= (double)MB_BUDGET_USD_MICROS_MAX ? (int64_t)bound : -1;
 }
 
-int64_t mb_slice_size(int64_t left, int64_t need, int64_t least) {
+int64_t mb_slice_size(int64_t left, int64_t need, int64_t least, int64_t last) {
     int64_t some = left / MB_BUDGET_SHARE;
     if (some > MB_BUDGET_SLICE_MAX) some = MB_BUDGET_SLICE_MAX;
+    if (some > last * 2) some = last * 2;
     if (left <= 0) return 0;
     if (need <= left) return need > some ? need : some;
     return least <= left ? least : 0;

@@ -75,9 +75,10 @@ mb_budget_window mb_budget_window_of(mb_budget_period period, int64_t wall_ms);
 // bytes until they are counted); -1: not known, then the model's window. max_tokens 0: the most that the model writes.
 int64_t mb_budget_bound(const mb_price *price, int64_t input_tokens, int64_t max_tokens);
 
-// How much to take where left is free: what is needed and some more, so that not every attempt asks; where that is not
-// there, what at least one of those who wait needs; else 0. need 0: just some more.
-int64_t mb_slice_size(int64_t left, int64_t need, int64_t least);
+// How much to take where left is free: what is needed, or some more, so that not every attempt asks; where that is not
+// there, what at least one of those who wait needs; else 0. need 0: just some more. last: what was taken the last time:
+// it doubles from time to time, so that a process of one call takes no more than that call needs.
+int64_t mb_slice_size(int64_t left, int64_t need, int64_t least, int64_t last);
 static inline int64_t mb_slice_free(const mb_slice *s) { return s->granted - s->held - s->settled - s->unknown; }
 static inline int64_t mb_slice_spent(const mb_slice *s) { return s->settled + s->unknown; }
 static inline void mb_slice_hold(mb_slice *s, int64_t amount) { s->held += amount; }

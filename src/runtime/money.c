@@ -241,13 +241,16 @@ int mb_money_new(const char *path, mb_money **ret, membrane_error **err) {
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&m->lock, NULL);
     pthread_mutex_init(&m->db_lock, NULL);
+    pthread_mutex_init(&m->tell_lock, NULL);
     *ret = m;
     return 0;
 }
 
 void mb_money_on_warning(mb_money *m, void (*tell)(void *user, const char *text), void *user) {
+    pthread_mutex_lock(&m->tell_lock);
     m->tell = tell;
     m->tell_user = user;
+    pthread_mutex_unlock(&m->tell_lock);
 }
 
 void mb_money_attach(mb_money *m, mb_io *io) {
@@ -341,11 +344,12 @@ void mb_money_release(mb_money *m, mb_hold *hold) {
 void mb_money_tell(mb_money *m, const char *format, ...) {
     char text[1024];
     va_list args;
-    if (!m->tell) return;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    m->tell(m->tell_user, text);
+    pthread_mutex_lock(&m->tell_lock);
+    if (m->tell) m->tell(m->tell_user, text);
+    pthread_mutex_unlock(&m->tell_lock);
 }
 
 // ---- the end -------------------------------------------------------------------------------------------------------
@@ -373,6 +377,7 @@ void mb_money_destroy(mb_money *m) {
     mb_leases_close(m->leases);
     pthread_mutex_destroy(&m->lock);
     pthread_mutex_destroy(&m->db_lock);
+    pthread_mutex_destroy(&m->tell_lock);
     pthread_cond_destroy(&m->work);
     pthread_cond_destroy(&m->news);
     free_memory(m);

@@ -32,7 +32,7 @@ struct mb_money_wait {
 // path: of the data file; NULL: in memory. Opens nothing and starts nothing.
 int mb_money_new(const char *path, mb_money **ret, membrane_error **err);
 // Once each, before the first hold. Warnings (alerts, costs above a hold, a file that cannot be used) are told as a
-// sentence, from any thread and without any lock.
+// sentence, from any thread; the teller may not come back to money.
 void mb_money_on_warning(mb_money *money, void (*tell)(void *user, const char *text), void *user);
 void mb_money_attach(mb_money *money, mb_io *io); // whose thread calls the waiters back
 // The budgets of the configuration; copied. Any thread. MEMBRANE_ENOMEM: nothing has changed.

@@ -64,8 +64,9 @@ typedef struct mb_rules {
 
 struct mb_money {
     char *path;
-    atomic_bool has_rules; // or it is not known yet whether there are
-    atomic_bool touched;   // a call has asked since the worker looked last
+    atomic_bool has_rules;     // or it is not known yet whether there are
+    atomic_bool touched;       // a call has asked since the worker looked last
+    pthread_mutex_t tell_lock; // held while somebody is told; the innermost
     void (*tell)(void *user, const char *text);
     void *tell_user;
 

@@ -133,6 +133,7 @@ static void describe(mb_account *a, mb_lease_change *c) {
                            .asks = a->asks,
                            .need = a->need,
                            .least = a->least,
+                           .last = a->last_granted,
                            .size = mb_slice_size,
                            .alerts = a->rule.alerts,
                            .alert_count = a->rule.alert_count};
@@ -159,7 +160,10 @@ static void note_answer(mb_account *a, const mb_lease_change *c) {
     a->written.unknown += c->unknown;
     a->slice.granted += c->ret_granted;
     a->lease = c->ret_lease;
-    if (c->lease && !c->ret_lease) a->slice = a->written = (mb_slice){0}; // nothing was in it, so nobody has used it
+    if (c->lease && !c->ret_lease) { // nothing was in it, so nobody has used it
+        a->slice = a->written = (mb_slice){0};
+        a->last_granted = 0;
+    }
     if (!c->asks) return;
     bool is_refused = c->ret_granted == 0 && c->need > 0;
     a->last_granted = c->ret_granted;
@@ -389,7 +393,7 @@ int mb_money_flush(mb_money *m, int64_t deadline_ms, membrane_error **err) {
     struct timespec until = mb_after_ms(deadline_ms < 0 ? 0 : deadline_ms);
     int code = 0;
     pthread_mutex_lock(&m->lock);
-    if (m->running && m->todo) {
+    if (m->running) {
         uint64_t want = ++m->flush_wanted, failures = m->failures;
         pthread_cond_signal(&m->work);
         while (m->flush_done < want && !m->ended && wait_for_news(m, deadline_ms < 0 ? NULL : &until)) {}
@@ -406,6 +410,9 @@ int mb_money_flush(mb_money *m, int64_t deadline_ms, membrane_error **err) {
 void mb_money_close(mb_money *m, int64_t deadline_ms) {
     if (!m) return;
     struct timespec until = mb_after_ms(deadline_ms < 0 ? 0 : deadline_ms);
+    pthread_mutex_lock(&m->tell_lock); // whom it tells may go away after this
+    m->tell = NULL;
+    pthread_mutex_unlock(&m->tell_lock);
     pthread_mutex_lock(&m->lock);
     m->closing = true;
     pthread_cond_signal(&m->work);

@@ -126,7 +126,8 @@ static int new_lease(mb_leases *l, mb_lease_change *c, const amount_row *row, in
 }
 
 static int grant(mb_leases *l, mb_lease_change *c, amount_row *row, membrane_error **err) {
-    int64_t left = c->limit - row->settled - row->unknown - row->reserved, size = c->size(left, c->need, c->least);
+    int64_t left = c->limit - row->settled - row->unknown - row->reserved,
+            size = c->size(left, c->need, c->least, c->last);
     if (size <= 0) return 0;
     c->ret_granted = size;
     row->reserved += size;

@@ -31,9 +31,9 @@ typedef struct mb_lease_change {
     int64_t granted, settled, unknown; // more (or less) than before
     bool ends;                         // nothing is in the hand any more: the lease goes
     bool asks;
-    int64_t need, least;
-    int64_t (*size)(int64_t left, int64_t need, int64_t least); // how much to grant where so much is left
-    const int32_t *alerts;                                      // rising, in millionths of the limit
+    int64_t need, least, last;
+    int64_t (*size)(int64_t left, int64_t need, int64_t least, int64_t last); // how much to grant where so much is left
+    const int32_t *alerts;                                                    // rising, in millionths of the limit
     int alert_count;
     // written by mb_leases_change:
     int64_t ret_lease, ret_granted;

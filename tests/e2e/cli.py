@@ -652,6 +652,31 @@ def budgets_are_set_listed_and_removed():
     run_error("budgets", "remove", "all", "month", *log, kind="not_found", code=6)
 
 
+def write_priced(name, budgets):
+    (home / "prices.yaml").write_text("lists:\n  - providers: [openai-compatible]\n    date: '2026-11'\n    models:\n"
+                                      "      - {model: ok, window: 10000, max_output: 1000, input: 1, output: 2}\n")
+    (home / name).write_text(f"prices: prices.yaml\nproviders:\n  priced: {{kind: openai-compatible, base_url: {server.url}/v1}}\n"
+                             f"budgets:\n{budgets}")
+    return "--config", name, "--log", name + ".db"
+
+
+@test
+def what_a_call_costs_is_counted_and_a_call_that_costs_too_much_is_not_made():
+    with_budget = write_priced("spend.yaml", "  - {scope: key, match: priced, period: total, usd_micros: 5000}\n")
+    expect(run("-m", "priced/ok", "hi", *with_budget).out, "Hello world\n")
+    expect(run("-m", "priced/ok", "hi", *with_budget).out, "Hello world\n")
+    item = run_json("budgets", *with_budget)["items"][0]
+    expect((item["settled"], item["unknown"], item["reserved"], item["left"]), (22, 0, 0, 4978))
+    expect_in("priced  total   $0.005  $0.000022", run("budgets", *with_budget).out)
+    asked = len(server.requests)
+    error = run_error("-m", "priced/ok", "hi", "--max-tokens", "2600", *with_budget, kind="budget", code=5)
+    expect_in("the budget of $0.005 in all for the keys priced together has $0.004978 left", error["message"])
+    error = run_error("-m", "priced/broken", "hi", *with_budget, kind="budget", code=5)
+    expect_in("nobody knows what a call of priced/broken costs at most", error["message"])
+    expect(len(server.requests), asked)
+    expect(run("-m", "lama/tiny", "hi", *with_budget).out, "Tiny answer\n")  # no key of priced
+
+
 @test
 def a_wrong_budget_is_refused_with_what_would_be_right():
     for amount in ("5.", ".5", "-5", "5,0", "5.1234567", "1e3", "$", "", "9999999999", "five", "5 $"):

@@ -188,17 +188,20 @@ START_TEST(the_bound_is_never_below_the_cost) {
 }
 END_TEST
 
-START_TEST(slices_shrink_with_what_is_left) {
-    ck_assert_int_eq(mb_slice_size(100 * INT64_C(1000000), 5, 5), 1000000); // a dollar at most
-    ck_assert_int_eq(mb_slice_size(100 * INT64_C(1000000), 7000000, 5), 7000000);
-    ck_assert_int_eq(mb_slice_size(1600, 5, 5), 100);
-    ck_assert_int_eq(mb_slice_size(16, 5, 5), 5);
-    ck_assert_int_eq(mb_slice_size(5, 5, 5), 5); // the last of it
-    ck_assert_int_eq(mb_slice_size(5, 9, 4), 4); // not for all who wait, but for one
-    ck_assert_int_eq(mb_slice_size(5, 6, 6), 0);
-    ck_assert_int_eq(mb_slice_size(0, 1, 1), 0);
-    ck_assert_int_eq(mb_slice_size(-7, 1, 1), 0);
-    ck_assert_int_eq(mb_slice_size(3200, 0, 0), 200); // only some more
+START_TEST(slices_grow_with_use_and_shrink_with_what_is_left) {
+    const int64_t often = 10000000;
+    ck_assert_int_eq(mb_slice_size(100 * INT64_C(1000000), 5, 5, often), 1000000); // a dollar at most
+    ck_assert_int_eq(mb_slice_size(100 * INT64_C(1000000), 7000000, 5, often), 7000000);
+    ck_assert_int_eq(mb_slice_size(100 * INT64_C(1000000), 5, 5, 0), 5); // the first time
+    ck_assert_int_eq(mb_slice_size(100 * INT64_C(1000000), 5, 5, 40), 80);
+    ck_assert_int_eq(mb_slice_size(1600, 5, 5, often), 100);
+    ck_assert_int_eq(mb_slice_size(16, 5, 5, often), 5);
+    ck_assert_int_eq(mb_slice_size(5, 5, 5, often), 5); // the last of it
+    ck_assert_int_eq(mb_slice_size(5, 9, 4, often), 4); // not for all who wait, but for one
+    ck_assert_int_eq(mb_slice_size(5, 6, 6, often), 0);
+    ck_assert_int_eq(mb_slice_size(0, 1, 1, often), 0);
+    ck_assert_int_eq(mb_slice_size(-7, 1, 1, often), 0);
+    ck_assert_int_eq(mb_slice_size(3200, 0, 0, often), 200); // only some more
 }
 END_TEST
 
@@ -263,7 +266,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, prices_from_some_length_on_are_reckoned_with_where_they_may_hold);
     tcase_add_test(tc, what_nobody_knows_is_unbounded_and_what_is_free_costs_nothing);
     tcase_add_test(tc, the_bound_is_never_below_the_cost);
-    tcase_add_test(tc, slices_shrink_with_what_is_left);
+    tcase_add_test(tc, slices_grow_with_use_and_shrink_with_what_is_left);
     tcase_add_test(tc, a_slice_is_spent_as_its_drawing_says);
     tcase_add_test(tc, a_cost_above_the_hold_is_counted_as_it_is);
     tcase_add_test(tc, money_is_written_exactly);

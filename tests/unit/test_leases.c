@@ -32,8 +32,8 @@ static mb_leases *open_ok(const char *where) {
     return leases;
 }
 
-static int64_t all_or_nothing(int64_t left, int64_t need, int64_t least) {
-    (void)least;
+static int64_t all_or_nothing(int64_t left, int64_t need, int64_t least, int64_t last) {
+    (void)least, (void)last;
     return need <= left ? need : 0;
 }
 
