@@ -33,6 +33,7 @@
 #include "membrane/event.h"
 #include "membrane/keys.h"
 #include "membrane/log.h"
+#include "membrane/metrics.h"
 #include "membrane/model.h"
 #include "membrane/options.h"
 #include "membrane/provider.h"

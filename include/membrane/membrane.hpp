@@ -392,6 +392,14 @@ class Handle {
             membrane_budget_remove(get(), scope.c_str(), detail::pointer_or_null(match), period.c_str(), &error),
             error);
     }
+    /** What was counted, as Prometheus text. */
+    std::string metrics() {
+        char *text = nullptr;
+        membrane_error *error = nullptr;
+        detail::check(membrane_metrics(get(), &text, &error), error);
+        std::unique_ptr<char, detail::Deleter<char, membrane_string_free>> owned(text);
+        return owned.get();
+    }
     /** Adds a provider of the program's own; user must outlive the handle. */
     void add_provider(const std::string &name, const membrane_provider_table &table, void *user = nullptr) {
         membrane_error *error = nullptr;

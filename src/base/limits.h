@@ -26,6 +26,7 @@
 #define MB_LIMIT_CALLS        100000         // calls in flight on one handle
 #define MB_LIMIT_ATTEMPTS     64             // attempts of one call
 #define MB_LIMIT_LOG_RECORDS  4096           // log records that wait for membrane_log_read
+#define MB_LIMIT_SERIES       256            // (operation, provider, model) with figures of their own
 
 #define MB_TIME_CONNECT           10000
 #define MB_TIME_FIRST_TOKEN_LOCAL 120000 // a local engine may have to load the model first

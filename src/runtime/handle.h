@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/rng.h"
 #include "membrane/membrane.h"
+#include "observe/metrics.h"
 #include "observe/records.h"
 #include "runtime/config.h"
 #include "runtime/exchange.h"
@@ -56,6 +57,7 @@ struct membrane_handle {
     mb_calls *calls;
     int64_t log_wait_ms; // how long releasing waits for the call log
     mb_records *records;
+    mb_metrics *metrics;
     mb_io *io;
     // on the I/O thread
     mb_engine_room room;
@@ -74,5 +76,7 @@ int mb_handle_post(membrane_t *m, mb_task *task, membrane_error **err);
 mb_config *mb_handle_config(membrane_t *m);
 bool mb_handle_is_forked(const membrane_t *m);
 const mb_host_provider *mb_handle_host(membrane_t *m, const char *name, size_t len);
+// metrics.c: numbers that know what to ask this handle for. NULL: out of memory.
+mb_metrics *mb_metrics_of(membrane_t *m);
 
 #endif

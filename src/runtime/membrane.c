@@ -66,12 +66,14 @@ static void release(membrane_t *m, bool forked) {
         mb_calls_abandon(m->calls);
         mb_money_abandon(m->money);
         mb_records_abandon(m->records);
+        mb_metrics_abandon(m->metrics);
         mb_io_abandon(m->io);
     } else {
         mb_http_free(m->room.http);
         mb_money_close(m->money, m->log_wait_ms);
         mb_calls_close(m->calls, m->log_wait_ms);
         mb_records_free(m->records);
+        mb_metrics_free(m->metrics);
         mb_io_free(m->io);
     }
     mb_call_free_idle(m);
@@ -110,8 +112,8 @@ static int make_money(membrane_t *m, membrane_error **err) {
 static int build(membrane_t *m, const membrane_options *o, membrane_error **err) {
     int code = mb_config_load(o, &m->config, err);
     if (code) return code;
-    if (!copy_options(&m->options, o) || !(m->records = mb_records_new()) || !(m->room.parser = mb_json_parser_new()) ||
-        !(m->board = mb_board_new()))
+    if (!copy_options(&m->options, o) || !(m->records = mb_records_new()) || !(m->metrics = mb_metrics_of(m)) ||
+        !(m->room.parser = mb_json_parser_new()) || !(m->board = mb_board_new()))
         return mb_error_no_memory(err);
     code = mb_calls_new(m->config->log_path, m->config->log_keep_days, &m->calls, err);
     if (code == 0) code = make_money(m, err);
