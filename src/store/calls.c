@@ -62,7 +62,7 @@ struct mb_calls {
 #define TEXT_AT(member) offsetof(mb_call_row, member)
 static const size_t TEXTS[] = {TEXT_AT(request_id), TEXT_AT(session), TEXT_AT(provider), TEXT_AT(model),
                                TEXT_AT(outcome),    TEXT_AT(kind),    TEXT_AT(message),  TEXT_AT(attempts),
-                               TEXT_AT(prompt),     TEXT_AT(answer)};
+                               TEXT_AT(prompt),     TEXT_AT(answer),  TEXT_AT(decision)};
 
 static const char **text_of(mb_call_row *row, size_t i) { return (const char **)((char *)row + TEXTS[i]); }
 
@@ -155,8 +155,8 @@ static waiting *put_back(mb_calls *c, waiting *batch) {
 
 static const char INSERT[] =
     "INSERT INTO calls (ts_ms,request_id,session,provider,model,outcome,kind,message,attempts,input,cached,output,"
-    "reasoning,exact,cost_usd_micros,latency_ms,first_token_ms,prompt,answer)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "reasoning,exact,cost_usd_micros,latency_ms,first_token_ms,prompt,answer,decision)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void bind_known(mb_stmt *s, int at, int64_t n) {
     if (n >= 0)
@@ -183,6 +183,7 @@ static int insert(mb_db *db, const mb_call_row *r, membrane_error **err) {
     bind_known(s, 17, r->first_token_ms);
     mb_stmt_text(s, 18, r->prompt);
     mb_stmt_text(s, 19, r->answer);
+    mb_stmt_text(s, 20, r->decision);
     status = mb_stmt_step(s, err);
     return status < 0 ? status : 0;
 }
@@ -456,7 +457,8 @@ int mb_calls_flush(mb_calls *c, int64_t deadline_ms, membrane_error **err) {
 // What goes beyond the rows kept, or beyond their bytes, oldest first.
 static const char TRIM[] =
     "DELETE FROM calls WHERE id <= (SELECT max(id) FROM (SELECT id, row_number() OVER newest AS n,"
-    " sum(coalesce(length(CAST(prompt AS BLOB)),0)+coalesce(length(CAST(answer AS BLOB)),0)) OVER newest AS bytes"
+    " sum(coalesce(length(CAST(prompt AS BLOB)),0)+coalesce(length(CAST(answer AS BLOB)),0)"
+    "+coalesce(length(CAST(decision AS BLOB)),0)) OVER newest AS bytes"
     " FROM calls WINDOW newest AS (ORDER BY id DESC)) WHERE n > ? OR (bytes > ? AND n > 1))";
 
 static int trim(mb_calls *c, membrane_error **err) {

@@ -22,6 +22,7 @@ typedef struct mb_call_row {
     const char *kind;     // of the error
     const char *message;  // of the error
     const char *attempts; // JSON array, ready
+    const char *decision; // JSON object, ready: who could have been asked, and why it was this one
     int64_t input, cached, output, reasoning;
     bool exact;
     int64_t cost_usd_micros;

@@ -14,11 +14,14 @@ enum { DEFAULT_ROWS = 20, MOST_ROWS = 100000 };
 
 typedef struct question {
     int64_t limit, after_id, since_ms; // -1: not asked
-    const char *texts[5];              // as TEXT_KEYS; NULL: not asked
+    const char *texts[6];              // as TEXT_KEYS; NULL: not asked
+    bool decision;                     // decisions are given too: they are longer than all the rest of a row
     mb_pattern *match;
 } question;
 
-static const char *const TEXT_KEYS[] = {"session", "request_id", "provider", "model", "outcome"};
+// A prefix is one of the request id.
+static const char *const TEXT_KEYS[] = {"session", "request_id", "provider", "model", "outcome", "prefix"};
+enum { REQUEST_ID = 1, PREFIX = 5 };
 
 typedef struct ids {
     int64_t *at;
@@ -39,14 +42,19 @@ static int read_member(question *q, const mb_json *v, membrane_error **err) {
     if (strcmp(v->key, "limit") == 0) return read_number(v, MOST_ROWS, &q->limit, err);
     if (strcmp(v->key, "after_id") == 0) return read_number(v, INT64_MAX, &q->after_id, err);
     if (strcmp(v->key, "since_ms") == 0) return read_number(v, INT64_MAX, &q->since_ms, err);
+    if (strcmp(v->key, "decision") == 0) {
+        if (v->type != MB_JSON_BOOL) return mb_error_set(err, MEMBRANE_EINVAL, "decision: true or false is expected");
+        q->decision = v->boolean;
+        return 0;
+    }
     const char *text = mb_json_str(v);
     bool is_match = strcmp(v->key, "match") == 0;
     for (size_t i = 0; !is_match; i++) {
         if (i == MB_COUNT(TEXT_KEYS))
             return mb_error_set(
                 err, MEMBRANE_EINVAL,
-                "%s: no such key; there are limit, after_id, since_ms, session, request_id, provider, model, "
-                "outcome and match",
+                "%s: no such key; there are limit, after_id, since_ms, session, request_id, prefix, provider, model, "
+                "outcome, match and decision",
                 v->key);
         if (strcmp(v->key, TEXT_KEYS[i]) != 0) continue;
         q->texts[i] = text;
@@ -105,8 +113,13 @@ static int prepare_ids(mb_db *db, const question *q, mb_stmt **ret, membrane_err
     mb_buf_puts(&sql, "SELECT id,request_id,session,provider,model,kind,message FROM calls WHERE 1");
     if (q->after_id >= 0) mb_buf_puts(&sql, " AND id>?1");
     if (q->since_ms >= 0) mb_buf_puts(&sql, " AND ts_ms>=?2");
-    for (size_t i = 0; i < MB_COUNT(TEXT_KEYS); i++)
-        if (q->texts[i]) mb_buf_putf(&sql, " AND %s=?%d", TEXT_KEYS[i], (int)i + 3);
+    for (size_t i = 0; i < MB_COUNT(TEXT_KEYS); i++) {
+        int at = (int)i + 3;
+        if (q->texts[i] && i == PREFIX)
+            mb_buf_putf(&sql, " AND substr(request_id,1,length(?%d))=?%d", at, at);
+        else if (q->texts[i])
+            mb_buf_putf(&sql, " AND %s=?%d", TEXT_KEYS[i], at);
+    }
     mb_buf_puts(&sql, q->after_id >= 0 ? " ORDER BY id" : " ORDER BY id DESC");
     int status = mb_buf_ok(&sql) ? mb_db_stmt(db, mb_buf_text(&sql), ret, err) : mb_error_no_memory(err);
     mb_buf_free(&sql);
@@ -150,10 +163,10 @@ static void put_int(mb_jw *w, const char *key, mb_stmt *s, int col) {
 }
 
 // A file may have been edited by others: attempts that are no JSON are none.
-static const char ROW[] =
-    "SELECT ts_ms,request_id,session,provider,model,outcome,kind,message,"
-    "CASE WHEN json_valid(attempts) THEN attempts ELSE '[]' END,"
-    "input,cached,output,reasoning,exact,cost_usd_micros,latency_ms,first_token_ms,prompt,answer FROM calls WHERE id=?";
+static const char ROW[] = "SELECT ts_ms,request_id,session,provider,model,outcome,kind,message,"
+                          "CASE WHEN json_valid(attempts) THEN attempts ELSE '[]' END,"
+                          "input,cached,output,reasoning,exact,cost_usd_micros,latency_ms,first_token_ms,prompt,answer,"
+                          "CASE WHEN ?2 AND json_valid(decision) THEN decision END FROM calls WHERE id=?1";
 
 static void put_row(mb_jw *w, int64_t id, mb_stmt *s) {
     mb_jw_object(w);
@@ -182,6 +195,8 @@ static void put_row(mb_jw *w, int64_t id, mb_stmt *s) {
     put_int(w, "first_token_ms", s, 16);
     mb_jw_kstr_if(w, "prompt", mb_stmt_col_text(s, 17));
     mb_jw_kstr_if(w, "answer", mb_stmt_col_text(s, 18));
+    const char *decision = mb_stmt_col_text(s, 19);
+    if (decision) mb_jw_key(w, "decision"), mb_jw_raw(w, decision, strlen(decision));
     mb_jw_end_object(w);
 }
 
@@ -192,7 +207,7 @@ static int out_status(const mb_buf *out, membrane_error **err) {
     return 0;
 }
 
-static int put_rows(mb_db *db, const ids *list, mb_buf *out, membrane_error **err) {
+static int put_rows(mb_db *db, const question *q, const ids *list, mb_buf *out, membrane_error **err) {
     mb_jw w = mb_jw_to(out);
     mb_jw_object(&w);
     mb_jw_key(&w, "items");
@@ -202,6 +217,7 @@ static int put_rows(mb_db *db, const ids *list, mb_buf *out, membrane_error **er
         int status = mb_db_stmt(db, ROW, &s, err);
         if (status) return status;
         mb_stmt_int(s, 1, list->at[i]);
+        mb_stmt_int(s, 2, q->decision || q->texts[REQUEST_ID]);
         status = mb_stmt_step(s, err);
         if (status == 1) put_row(&w, list->at[i], s); // 0: another process has just deleted it
         mb_stmt_reset(s);
@@ -220,7 +236,7 @@ int mb_calls_query(mb_calls *calls, const mb_json *query, mb_buf *out, membrane_
     if (!status) status = mb_calls_take_db(calls, &db, err);
     if (!status) {
         status = find_ids(db, &q, &list, err);
-        if (!status) status = put_rows(db, &list, out, err);
+        if (!status) status = put_rows(db, &q, &list, out, err);
         mb_calls_give_db(calls);
     }
     mb_free(list.at);

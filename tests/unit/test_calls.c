@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,53 @@ START_TEST(a_row_comes_back_as_it_was_from_memory_and_from_a_file) {
 }
 END_TEST
 
+START_TEST(a_decision_is_given_back_where_one_asks_for_it) {
+    static const char decision[] = "{\"policy\":\"ordered\",\"candidates\":[{\"provider\":\"box\"}]}";
+    for (int in_file = 0; in_file < 2; in_file++) {
+        mb_calls *calls = log_at(in_file ? path : NULL);
+        mb_call_row row = sample("r1"), broken = sample("r2");
+        row.decision = decision;
+        broken.decision = "{\"policy\":";
+        add_ok(calls, row);
+        add_ok(calls, broken);
+        add_ok(calls, sample("r3"));
+        ck_assert_int_eq(count_of(ask(calls, NULL), "decision"), 0);
+        ck_assert_int_eq(count_of(ask(calls, "{\"decision\":false}"), "decision"), 0);
+        ck_assert_int_eq(count_of(ask(calls, "{\"decision\":true}"), "decision"), 1);
+        ck_assert_int_eq(count_of(ask(calls, "{\"request_id\":\"r1\"}"), decision), 1);
+        ck_assert_int_eq(count_of(ask(calls, "{\"request_id\":\"r2\"}"), "\"request_id\":\"r2\""), 1);
+        mb_calls_close(calls, -1);
+    }
+}
+END_TEST
+
+// What the first version wrote, with one row.
+static const char FIRST_LAYOUT[] =
+    "PRAGMA application_id=1296192078; PRAGMA user_version=1;"
+    "CREATE TABLE calls ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT, ts_ms INTEGER NOT NULL, request_id TEXT NOT NULL, session TEXT,"
+    " provider TEXT, model TEXT, outcome TEXT NOT NULL, kind TEXT, message TEXT, attempts TEXT,"
+    " input INTEGER, cached INTEGER, output INTEGER, reasoning INTEGER, exact INTEGER NOT NULL,"
+    " cost_usd_micros INTEGER, latency_ms INTEGER, first_token_ms INTEGER, prompt TEXT, answer TEXT);"
+    "CREATE INDEX calls_by_time ON calls(ts_ms);"
+    "CREATE INDEX calls_by_session ON calls(session) WHERE session IS NOT NULL;"
+    "INSERT INTO calls (ts_ms,request_id,outcome,exact) VALUES (5,'r1','ok',1);";
+
+START_TEST(a_file_of_the_first_layout_is_brought_to_this_one) {
+    sqlite3 *db = NULL;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, FIRST_LAYOUT, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    mb_calls *calls = log_at(path);
+    mb_call_row row = sample("r2");
+    row.decision = "{}";
+    add_ok(calls, row);
+    ck_assert_int_eq(count_of(ask(calls, "{\"decision\":true}"), "\"id\":"), 2);
+    ck_assert_int_eq(count_of(ask(calls, "{\"decision\":true}"), "\"decision\":{}"), 1);
+    mb_calls_close(calls, -1);
+}
+END_TEST
+
 START_TEST(questions_pick_rows) {
     mb_calls *calls = log_at(NULL);
     for (int i = 1; i <= 30; i++) {
@@ -125,6 +173,8 @@ START_TEST(questions_pick_rows) {
     ck_assert_int_eq(count_of(ask(calls, "{\"limit\":0}"), "\"id\":"), 0);
     ck_assert_int_eq(count_of(ask(calls, "{\"limit\":100,\"session\":\"odd\"}"), "\"id\":"), 15);
     ck_assert_int_eq(count_of(ask(calls, "{\"outcome\":\"error\",\"provider\":\"far\"}"), "\"kind\":\"timeout\""), 3);
+    ck_assert_int_eq(count_of(ask(calls, "{\"prefix\":\"r1\"}"), "\"id\":"), 11); // r1 and r10 to r19
+    ck_assert_int_eq(count_of(ask(calls, "{\"prefix\":\"r%\"}"), "\"id\":"), 0);
     ck_assert_int_eq(count_of(ask(calls, "{\"since_ms\":1700000000029}"), "\"id\":"), 2);
     ck_assert_ptr_nonnull(strstr(ask(calls, "{\"after_id\":3,\"limit\":2}"), "{\"items\":[{\"id\":4,"));
     ck_assert_ptr_nonnull(strstr(ask(calls, "{\"after_id\":3,\"limit\":2}"), "{\"id\":5,"));
@@ -471,6 +521,8 @@ static void tests(TCase *tc) {
     // First: a test below leaves a writer that frees its memory when it likes, and blocks are counted here.
     tcase_add_test(tc, every_allocation_may_fail);
     tcase_add_test(tc, a_row_comes_back_as_it_was_from_memory_and_from_a_file);
+    tcase_add_test(tc, a_decision_is_given_back_where_one_asks_for_it);
+    tcase_add_test(tc, a_file_of_the_first_layout_is_brought_to_this_one);
     tcase_add_test(tc, questions_pick_rows);
     tcase_add_test(tc, wrong_questions_are_refused);
     tcase_add_test(tc, sums_count_what_is_known);
