@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The verb providers: who is configured, who answers now, how the last call of each ended.
 #include <stdlib.h>
+#include <string.h>
 
 #include "output.h"
 
@@ -30,16 +31,44 @@ static void cell_last(cli_text *t, cli_json item) {
     put_time(t, json_int(json_get(last, "ts_ms"), 0));
 }
 
+// A server that fails says nothing against the key that it was asked with.
+static bool is_of_key(cli_json attempt) {
+    static const char *const kinds[] = {"auth", "permission", "insufficient_funds", "rate_limit"};
+    char *kind = json_dup(attempt, "kind");
+    bool is_found = false;
+    for (size_t i = 0; kind && i < sizeof kinds / sizeof *kinds; i++) is_found |= strcmp(kind, kinds[i]) == 0;
+    free(kind);
+    return is_found;
+}
+
+// "set", or of several keys how many were taken when they were last used.
+static void cell_keys(cli_text *t, cli_json item) {
+    cli_json keys = json_get(item, "last.keys"), key = {0}, value = {0};
+    int64_t all = json_int(json_get(item, "keys"), 0), used = 0, ok = 0;
+    while (json_next(keys, &key, &value)) {
+        if (json_int(json_get(value, "key"), 0) > all) continue; // there were more of them once
+        used++;
+        ok += !is_of_key(value);
+    }
+    if (all < 2 || used == 0) {
+        json_put(t, json_get(item, "key"));
+        if (all > 1) text_format(t, ", %lld keys", (long long)all);
+        return;
+    }
+    text_format(t, "%lld of %lld keys ok", (long long)ok, (long long)all);
+    if (used < all) text_format(t, ", %lld not used yet", (long long)(all - used));
+}
+
 static void show(cli_app *app, const membrane_result *result, bool was_probed) {
     static const cli_column columns[] = {{"PROVIDER", "name", NULL, false},
                                          {"KIND", "kind", NULL, false},
-                                         {"KEY", "key", NULL, false},
+                                         {"KEY", "", cell_keys, false},
                                          {"LAST CALL", "", cell_last, false},
                                          {"URL", "base_url", NULL, false}};
     static const cli_column probed[] = {{"PROVIDER", "name", NULL, false}, {"KIND", "kind", NULL, false},
                                         {"STATE", "", cell_probe, false},  {"AFTER", "", cell_latency, true},
                                         {"MODELS", "", cell_models, true}, {"VERSION", "probe.version", NULL, false},
-                                        {"KEY", "key", NULL, false},       {"LAST CALL", "", cell_last, false},
+                                        {"KEY", "", cell_keys, false},     {"LAST CALL", "", cell_last, false},
                                         {"URL", "base_url", NULL, false}};
     size_t len = 0;
     const char *str = membrane_result_json(result, &len);

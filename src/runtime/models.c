@@ -408,6 +408,7 @@ static void put_provider(mb_jw *w, const mb_provider *p, const mb_question *prob
     mb_jw_kbool(w, "local", p->local);
     mb_jw_kbool(w, "configured", !p->implicit);
     mb_jw_kstr(w, "key", p->key_count ? "set" : p->key_missing ? "missing" : "none");
+    if (p->key_count > 1) mb_jw_kint(w, "keys", p->key_count);
     if (probe) put_probe(w, probe, arena);
     mb_jw_kvalue_if(w, "last", mb_json_get(last, p->name));
     mb_jw_end_object(w);

@@ -48,7 +48,8 @@ int mb_calls_flush(mb_calls *calls, int64_t deadline_ms, membrane_error **err);
 int mb_calls_query(mb_calls *calls, const mb_json *query, mb_buf *out, membrane_error **err);
 // Writes {"items":[…]} as include/membrane/usage.h says.
 int mb_calls_sum(mb_calls *calls, const char *by, int64_t since_ms, mb_buf *out, membrane_error **err);
-// The last outcome of each provider: {"NAME":{"outcome","kind"?,"ts_ms"},…}.
+// The last outcome of each provider, and of each of its keys where attempts say which one they used:
+// {"NAME":{"outcome","kind"?,"ts_ms","keys"?:[{"key","outcome","kind"?,"ts_ms"}]},…}. Keys count from 1.
 int mb_calls_last(mb_calls *calls, mb_buf *out, membrane_error **err);
 
 #endif

@@ -302,39 +302,100 @@ int mb_calls_sum(mb_calls *calls, const char *by, int64_t since_ms, mb_buf *out,
 // ---- last outcomes -------------------------------------------------------------------------------------------------
 
 // Attempts count, not only calls: a provider whose failures a fallback hides is seen too. Only the last 5,000 calls are
-// looked at, so that a large log costs no more. With max(), SQLite takes the other columns from the same row.
+// looked at, so that a large log costs no more. With max(), SQLite takes the other columns from the same row. A row is
+// a provider's key; an attempt of a provider that has no keys to choose from says none.
 static const char LAST[] =
     "WITH recent AS (SELECT id,ts_ms,provider,outcome,kind,"
     "  CASE WHEN json_valid(attempts) THEN attempts ELSE '[]' END AS attempts FROM calls ORDER BY id DESC LIMIT 5000),"
     " tried AS (SELECT recent.id*100+a.key AS n, ts_ms, json_extract(a.value,'$.provider') AS name,"
-    "  json_extract(a.value,'$.kind') AS kind FROM recent, json_each(attempts) AS a"
-    "  UNION ALL SELECT id*100, ts_ms, provider, kind FROM recent WHERE attempts='[]')"
-    " SELECT name, kind, ts_ms, max(n) FROM tried WHERE name IS NOT NULL GROUP BY name ORDER BY name";
+    "  json_extract(a.value,'$.kind') AS kind, json_extract(a.value,'$.key') AS used"
+    "  FROM recent, json_each(attempts) AS a"
+    "  UNION ALL SELECT id*100, ts_ms, provider, kind, NULL FROM recent WHERE attempts='[]')"
+    " SELECT name, kind, ts_ms, max(n), used FROM tried WHERE name IS NOT NULL GROUP BY name, used"
+    " ORDER BY name, used";
 
-static void put_last(mb_jw *w, mb_stmt *s) {
-    const char *kind = mb_stmt_col_text(s, 1);
+// One provider while its rows come.
+typedef struct last_of {
+    mb_buf name, kind, keys; // keys: what stands between the brackets
+    mb_jw keys_writer;
+    int64_t ts_ms, n;
+    bool is_there, has_kind;
+} last_of;
+
+static void put_ending(mb_jw *w, const char *kind, int64_t ts_ms) {
     bool cancelled = kind && strcmp(kind, "cancelled") == 0;
-    mb_jw_key(w, mb_stmt_col_text(s, 0));
-    mb_jw_object(w);
     mb_jw_kstr(w, "outcome", !kind ? "ok" : cancelled ? "cancelled" : "error");
     mb_jw_kstr_if(w, "kind", cancelled ? NULL : kind);
-    mb_jw_kint(w, "ts_ms", mb_stmt_col_int(s, 2));
+    mb_jw_kint(w, "ts_ms", ts_ms);
+}
+
+static void put_last(mb_jw *w, const last_of *last) {
+    if (!last->is_there) return;
+    mb_jw_key(w, mb_buf_text(&last->name));
+    mb_jw_object(w);
+    put_ending(w, last->has_kind ? mb_buf_text(&last->kind) : NULL, last->ts_ms);
+    if (last->keys.len) {
+        mb_jw_key(w, "keys");
+        mb_jw_array(w);
+        mb_jw_raw(w, last->keys.data, last->keys.len);
+        mb_jw_end_array(w);
+    }
     mb_jw_end_object(w);
+}
+
+static void put_key(last_of *last, int64_t key, const char *kind, int64_t ts_ms) {
+    mb_jw *w = &last->keys_writer;
+    mb_jw_object(w);
+    mb_jw_kint(w, "key", key);
+    put_ending(w, kind, ts_ms);
+    mb_jw_end_object(w);
+}
+
+// The newest of a provider's rows is how the provider's last attempt ended.
+static void take_row(mb_jw *w, last_of *last, mb_stmt *s) {
+    const char *name = mb_stmt_col_text(s, 0), *kind = mb_stmt_col_text(s, 1);
+    int64_t ts_ms = mb_stmt_col_int(s, 2), n = mb_stmt_col_int(s, 3);
+    if (!last->is_there || strcmp(mb_buf_text(&last->name), name) != 0) {
+        put_last(w, last);
+        mb_buf_reset(&last->name);
+        mb_buf_puts(&last->name, name);
+        mb_buf_reset(&last->keys);
+        last->keys_writer = mb_jw_to(&last->keys);
+        last->is_there = true;
+        last->n = -1;
+    }
+    if (!mb_stmt_col_is_null(s, 4)) put_key(last, mb_stmt_col_int(s, 4), kind, ts_ms);
+    if (n < last->n) return;
+    last->n = n;
+    last->ts_ms = ts_ms;
+    last->has_kind = kind != NULL;
+    mb_buf_reset(&last->kind);
+    mb_buf_puts(&last->kind, kind ? kind : "");
+}
+
+static int put_all_last(mb_db *db, mb_buf *out, membrane_error **err) {
+    mb_stmt *s;
+    int status = mb_db_stmt(db, LAST, &s, err);
+    if (status) return status;
+    last_of last = {
+        .name = MB_BUF(MB_LIMIT_RESPONSE), .kind = MB_BUF(MB_LIMIT_RESPONSE), .keys = MB_BUF(MB_LIMIT_RESPONSE)};
+    mb_jw w = mb_jw_to(out);
+    mb_jw_object(&w);
+    while ((status = mb_stmt_step(s, err)) == 1) take_row(&w, &last, s);
+    put_last(&w, &last);
+    mb_jw_end_object(&w);
+    if (!mb_buf_ok(&last.name) || !mb_buf_ok(&last.kind) || !mb_buf_ok(&last.keys)) out->failed = MEMBRANE_ENOMEM;
+    mb_buf_free(&last.name);
+    mb_buf_free(&last.kind);
+    mb_buf_free(&last.keys);
+    return status ? status : out_status(out, err);
 }
 
 int mb_calls_last(mb_calls *calls, mb_buf *out, membrane_error **err) {
     mb_db *db;
-    mb_stmt *s;
     int status = mb_calls_take_db(calls, &db, err);
     if (status) return status;
-    status = mb_db_stmt(db, LAST, &s, err);
-    if (!status) {
-        mb_jw w = mb_jw_to(out);
-        mb_jw_object(&w);
-        while ((status = mb_stmt_step(s, err)) == 1) put_last(&w, s);
-        mb_jw_end_object(&w);
-        if (!status) status = out_status(out, err);
-    }
+    status = put_all_last(db, out, err);
     mb_calls_give_db(calls);
     return status;
 }

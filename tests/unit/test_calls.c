@@ -257,6 +257,26 @@ START_TEST(the_last_outcome_of_a_provider_is_that_of_its_last_attempt) {
 }
 END_TEST
 
+START_TEST(the_last_outcome_of_each_key_is_known_where_attempts_say_which) {
+    mb_calls *calls = log_at(NULL);
+    mb_buf out = MB_BUF(1 << 16);
+    mb_call_row row = sample("a");
+    row.attempts = "[{\"provider\":\"box\",\"key\":1},{\"provider\":\"alone\"}]";
+    add_ok(calls, row);
+    row.attempts = "[{\"provider\":\"box\",\"key\":1,\"kind\":\"rate_limit\"},{\"provider\":\"box\",\"key\":2}]";
+    row.ts_ms++;
+    add_ok(calls, row);
+    ck_assert_int_eq(mb_calls_last(calls, &out, NULL), 0);
+    ck_assert_str_eq(mb_buf_text(&out),
+                     "{\"alone\":{\"outcome\":\"ok\",\"ts_ms\":1700000000000},"
+                     "\"box\":{\"outcome\":\"ok\",\"ts_ms\":1700000000001,\"keys\":["
+                     "{\"key\":1,\"outcome\":\"error\",\"kind\":\"rate_limit\",\"ts_ms\":1700000000001},"
+                     "{\"key\":2,\"outcome\":\"ok\",\"ts_ms\":1700000000001}]}}");
+    mb_buf_free(&out);
+    mb_calls_close(calls, -1);
+}
+END_TEST
+
 START_TEST(memory_keeps_the_last_rows_only) {
     mb_calls *calls = log_at(NULL);
     for (int i = 0; i < MB_CALLS_KEPT + 5; i++) add_ok(calls, sample("old"));
@@ -527,6 +547,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, wrong_questions_are_refused);
     tcase_add_test(tc, sums_count_what_is_known);
     tcase_add_test(tc, the_last_outcome_of_a_provider_is_that_of_its_last_attempt);
+    tcase_add_test(tc, the_last_outcome_of_each_key_is_known_where_attempts_say_which);
     tcase_add_test(tc, memory_keeps_the_last_rows_only);
     tcase_add_test(tc, memory_is_bounded_in_bytes_too);
     tcase_add_test(tc, old_rows_go_when_the_file_is_opened);
