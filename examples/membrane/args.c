@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli.h"
 #include "output.h"
@@ -304,4 +305,24 @@ int args_duration(cli_app *app, option_id id, int64_t *ret_ms) {
                     "--%s: \"%s\" is no time", option_table[id].name, text);
     *ret_ms = ms;
     return 0;
+}
+
+int args_since(cli_app *app, option_id id, int64_t *ret_ms) {
+    const char *str = app->args.value[id], *rest = NULL;
+    static const char *const formats[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+    int64_t ago = 0;
+    if (!str) return 0;
+    if (duration_parse(str, &ago)) {
+        *ret_ms = (int64_t)time(NULL) * 1000 - ago;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        struct tm parts = {.tm_isdst = -1};
+        rest = strptime(str, formats[i], &parts);
+        if (!rest || *rest) continue;
+        *ret_ms = (int64_t)mktime(&parts) * 1000;
+        return 0;
+    }
+    return fail(app, MEMBRANE_EINVAL, "2h, 1d, 2026-01-31 or 2026-01-31T12:00", "--%s: \"%s\" is no time",
+                option_table[id].name, str);
 }

@@ -39,6 +39,8 @@ int args_int(struct cli_app *app, option_id id, int64_t min, int64_t max, int64_
 int args_real(struct cli_app *app, option_id id, double min, double max);
 int args_duration(struct cli_app *app, option_id id, int64_t *ret_ms);
 int args_cost(struct cli_app *app, option_id id, int64_t *ret_usd_micros);
+// A moment, as Unix time in milliseconds: so long ago ("2h"), or a date with or without a time of day.
+int args_since(struct cli_app *app, option_id id, int64_t *ret_ms);
 
 // "1.5s", "500ms", "2m", "1h", "7d" in milliseconds; false for anything else.
 bool duration_parse(const char *text, int64_t *ret_ms);

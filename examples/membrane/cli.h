@@ -30,6 +30,8 @@ int providers_main(cli_app *app);
 int embed_main(cli_app *app);
 int logs_main(cli_app *app);
 int budgets_main(cli_app *app);
+int explain_main(cli_app *app);
+int usage_main(cli_app *app);
 int config_main(cli_app *app);
 int keys_main(cli_app *app);
 int doctor_main(cli_app *app);

@@ -2,18 +2,11 @@
 // The verb logs: the call log, and following it.
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "output.h"
 
 static void cell_time(cli_text *t, cli_json item) { put_time(t, json_int(json_get(item, "ts_ms"), 0)); }
-
-static void cell_target(cli_text *t, cli_json item) {
-    json_put(t, json_get(item, "provider"));
-    if (t->len) text_str(t, "/");
-    json_put(t, json_get(item, "model"));
-}
 
 static void cell_outcome(cli_text *t, cli_json item) {
     json_put(t, json_get(item, "outcome"));
@@ -22,35 +15,13 @@ static void cell_outcome(cli_text *t, cli_json item) {
 
 static void cell_latency(cli_text *t, cli_json item) { put_ms(t, json_int(json_get(item, "latency_ms"), -1)); }
 
-static void cell_cost(cli_text *t, cli_json item) {
-    int64_t micros = json_int(json_get(item, "cost_usd_micros"), -1);
-    if (micros >= 0) text_format(t, "$%.6f", (double)micros / 1e6);
-}
+static void cell_cost(cli_text *t, cli_json item) { put_cost(t, json_int(json_get(item, "cost_usd_micros"), -1)); }
 
 static const cli_column columns[] = {
-    {"TIME", "", cell_time, false},    {"OUTCOME", "", cell_outcome, false},   {"TARGET", "", cell_target, false},
+    {"TIME", "", cell_time, false},    {"OUTCOME", "", cell_outcome, false},   {"TARGET", "", put_target, false},
     {"IN", "usage.input", NULL, true}, {"OUT", "usage.output", NULL, true},    {"TOOK", "", cell_latency, true},
     {"COST", "", cell_cost, true},     {"REQUEST", "request_id", NULL, false}, {"SESSION", "session", NULL, false}};
 enum { COLUMNS = sizeof columns / sizeof *columns };
-
-static int since_ms(cli_app *app, int64_t *ret_ms) {
-    const char *str = app->args.value[OPT_SINCE], *rest = NULL;
-    static const char *const formats[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
-    int64_t ago = 0;
-    if (!str) return 0;
-    if (duration_parse(str, &ago)) {
-        *ret_ms = (int64_t)time(NULL) * 1000 - ago;
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
-        struct tm parts = {.tm_isdst = -1};
-        rest = strptime(str, formats[i], &parts);
-        if (!rest || *rest) continue;
-        *ret_ms = (int64_t)mktime(&parts) * 1000;
-        return 0;
-    }
-    return fail(app, MEMBRANE_EINVAL, "2h, 1d, 2026-01-31 or 2026-01-31T12:00", "--since: \"%s\" is no time", str);
-}
 
 static void put_filter(cli_text *t, const cli_app *app, option_id id, const char *name) {
     if (!app->args.value[id]) return;
@@ -117,7 +88,7 @@ int logs_main(cli_app *app) {
     int64_t limit = 20, since = 0, last_id = 0;
     int code = check_words(app, 0);
     if (!code) code = args_int(app, OPT_LINES, 1, 100000, &limit);
-    if (!code) code = since_ms(app, &since);
+    if (!code) code = args_since(app, OPT_SINCE, &since);
     if (!code) code = cli_open(app, &m);
     for (bool is_first = true; !code; is_first = false) {
         cli_text query = {0};

@@ -44,10 +44,15 @@ typedef struct cli_column {
     bool is_number;                           // to the right
 } cli_column;
 void out_table(const cli_app *app, cli_json items, const cli_column *columns, size_t count);
+// The same without the columns that no item has anything for.
+void out_known(const cli_app *app, cli_json items, const cli_column *columns, size_t count);
 
-// "1.2 s", "340 ms", "1.5 GiB", "2026-01-31 12:00:05"
+// "1.2 s", "340 ms", "1.5 GiB", "2026-01-31 12:00:05", "$0.000123"; nothing for what is negative
 void put_ms(cli_text *t, int64_t ms);
 void put_bytes(cli_text *t, int64_t bytes);
 void put_time(cli_text *t, int64_t ts_ms);
+void put_cost(cli_text *t, int64_t usd_micros);
+// "provider/model", of the members with these names.
+void put_target(cli_text *t, cli_json item);
 
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "output.h"
+#include "decision.h"
 #include "pump.h"
 #include "request.h"
 
@@ -97,31 +97,18 @@ static void show_result(cli_app *app, const membrane_result *result) {
     text_free(&t);
 }
 
-static bool passes_over(cli_json targets) {
-    cli_json key = {0}, item = {0};
-    while (json_next(targets, &key, &item))
-        if (json_get(item, "passed_over").at) return true;
-    return false;
-}
-
 static void show_plan(cli_app *app, const membrane_result *plan) {
-    static const cli_column columns[] = {
-        {"TARGET", "provider", NULL, false}, {"MODEL", "model", NULL, false},
-        {"ENGINE", "engine", NULL, false},   {"LOCAL", "local", NULL, false},
-        {"URL", "url", NULL, false},         {"PASSED OVER", "passed_over", NULL, false}};
     size_t len = 0;
     const char *str = membrane_result_json(plan, &len);
-    cli_json root = json_root(str, len), targets = json_get(root, "candidates");
+    cli_json root = json_root(str, len);
     cli_text t = {0};
-    if (json_count(targets)) {
-        out_table(app, targets, columns, passes_over(targets) ? 6 : 5);
-        text_str(&t, "\n");
-    }
-    text_str(&t, "chosen because: ");
-    json_put(&t, json_get(root, "chosen_because"));
-    text_str(&t, "\n");
+    out_decision(app, root);
     if (json_get(root, "body").at) {
-        text_str(&t, "body: ");
+        text_str(&t, "request: ");
+        json_put(&t, json_get(root, "method"));
+        text_str(&t, " ");
+        json_put(&t, json_get(root, "url"));
+        text_str(&t, "\nbody: ");
         json_pretty(&t, json_get(root, "body"));
         text_str(&t, "\n");
     }

@@ -11,6 +11,7 @@ static const char *const policies[] = {"ordered", "weighted", "least_busy", "lat
 static const char *const hedges[] = {"p95", "off", NULL};
 static const char *const cuts[] = {"restart", "continue", NULL};
 static const char *const outcomes[] = {"ok", "error", "cancelled", NULL};
+static const char *const sums[] = {"day", "model", "provider", "session", NULL};
 static const char *const shells[] = {"bash", "zsh", "fish", NULL};
 
 #define FLAG(id, name, letter, help)         [id] = {name, letter, TAKES_NOTHING, NULL, NULL, help, false}
@@ -60,6 +61,7 @@ const option_row option_table[OPT_COUNT] = {
     [OPT_OUTCOME] = {"outcome", 0, TAKES_VALUE, "OUTCOME", outcomes, "Only calls that ended so", false},
     VALUE(OPT_MATCH, "match", 0, "REGEX", "Only calls whose request id, session, target or error matches"),
     VALUE(OPT_SINCE, "since", 0, "WHEN", "Only calls since then: 2h ago as 2h, or 2026-01-31, or 2026-01-31T12:00"),
+    [OPT_BY] = {"by", 0, TAKES_VALUE, "WHAT", sums, "What the sums are of (day)", false},
     FLAG(OPT_ORIGIN, "origin", 0, "Say for each value where it comes from"),
     VALUE(OPT_FILE, "file", 0, "FILE", "Take the value from this file"),
     FLAG(OPT_PASSPHRASE, "passphrase", 0, "Seal a new key ring with a passphrase, typed at the terminal"),
@@ -90,6 +92,8 @@ static const option_id providers_options[] = {OPT_NO_PROBE, OPT_TIMEOUT, OPENS, 
 static const option_id embed_options[] = {OPT_MODEL, OPT_ATTACH, WAY, OPENS, COMMON};
 static const option_id logs_options[] = {OPT_FOLLOW, OPT_LINES,      OPT_SESSION, OPT_OUTCOME, OPT_MATCH,
                                          OPT_SINCE,  OPT_REQUEST_ID, OPT_MODEL,   OPENS,       COMMON};
+static const option_id explain_options[] = {OPENS, COMMON};
+static const option_id usage_options[] = {OPT_BY, OPT_SINCE, OPENS, COMMON};
 static const option_id budgets_options[] = {OPENS, COMMON};
 static const option_id config_options[] = {OPT_ORIGIN, OPT_OUTPUT, OPT_FORCE, OPT_WITH_KEYS, OPENS, COMMON};
 static const option_id keys_options[] = {OPT_FILE, OPT_PASSPHRASE, COMMON};
@@ -143,6 +147,14 @@ static const example_row embed_examples[] = {
 static const example_row logs_examples[] = {{"membrane logs -f", "Follow the calls of all programs with this log"},
                                             {"membrane logs --outcome error --since 1d", "What went wrong today"},
                                             {0}};
+static const example_row explain_examples[] = {
+    {"membrane explain last", "Why did the newest call go where it went?"},
+    {"membrane explain 01JD2", "The call whose request id begins so; membrane logs shows the ids"},
+    {0}};
+static const example_row usage_examples[] = {
+    {"membrane usage --since 7d", "Calls, tokens and cost of each of seven days"},
+    {"membrane usage --by model --since 2026-01-01", "What each model came to"},
+    {0}};
 static const example_row budgets_examples[] = {
     {"membrane budgets", "How it stands"},
     {"membrane budgets set all month 50", "Fifty dollars a month for everything together"},
@@ -190,34 +202,71 @@ const verb_row verb_table[] = {
     {"logs", logs_main, "", "Show the call log",
      "One line a call, oldest first. --json gives the whole rows; with -f one row a line.", NULL, logs_options,
      logs_examples, NULL},
-    {"budgets", budgets_main, "[list|set|remove] [SCOPE] [MATCH] [PERIOD] [AMOUNT]", "Show, set and remove budgets",
-     "SCOPE is key, model, session or all; PERIOD is day, month (both of UTC) or total. MATCH is a glob, and all that match "
-     "share one amount; without it each key, model or session has an amount of its own. A key is PROVIDER#N, or PROVIDER "
-     "for all its keys; a model is PROVIDER/MODEL, or a name of the configuration.\n\n"
-     "Budgets that are set here stand in the call log's file and hold for every program that uses it, beside those of the "
-     "configuration; of two amounts for the same budget the smaller one holds.",
-     budgets_actions, budgets_options, budgets_examples, NULL},
-    {"config", config_main, "[show|validate|path|trust|import] [PATH]", "Show, check, trust and import configuration",
+    {"explain", explain_main, "REQUEST_ID|last", "Explain a past call: who could have been asked, and what happened",
+     "Shows from the call log what was decided and why, every attempt, and what it came to. The beginning of a request "
+     "id is enough where no other one begins so; last is the newest call.",
+     NULL, explain_options, explain_examples, NULL},
+    {"usage", usage_main, "", "Sum up calls, tokens and cost",
+     "Sums over the call log, one line a day (UTC), model, provider or session, and a total. Calls whose price nobody "
+     "knows are counted, not guessed. At a terminal a bar compares the lines: by cost, or by tokens where no cost is "
+     "known.",
+     NULL, usage_options, usage_examples, NULL},
+{"budgets",
+ budgets_main,
+ "[list|set|remove] [SCOPE] [MATCH] [PERIOD] [AMOUNT]",
+ "Show, set and remove budgets",
+ "SCOPE is key, model, session or all; PERIOD is day, month (both of UTC) or total. MATCH is a glob, and all that match "
+ "share one amount; without it each key, model or session has an amount of its own. A key is PROVIDER#N, or PROVIDER "
+ "for all its keys; a model is PROVIDER/MODEL, or a name of the configuration.\n\n"
+ "Budgets that are set here stand in the call log's file and hold for every program that uses it, beside those of the "
+ "configuration; of two amounts for the same budget the smaller one holds.",
+ budgets_actions,
+ budgets_options,
+ budgets_examples,
+ NULL},
+    {"config",
+     config_main,
+     "[show|validate|path|trust|import] [PATH]",
+     "Show, check, trust and import configuration",
      "Secrets are shown as the reference they come from, or as ***. What an import cannot take over is said line by line "
      "on standard error; keys that stand in its file are left there unless --with-keys is given.",
-     config_actions, config_options, config_examples, NULL},
-    {"keys", keys_main, "[list|set|remove] [NAME]", "Keep API keys sealed in the user's key ring",
+     config_actions,
+     config_options,
+     config_examples,
+     NULL},
+    {"keys",
+     keys_main,
+     "[list|set|remove] [NAME]",
+     "Keep API keys sealed in the user's key ring",
      "A value is read from a pipe, from --file, or typed at the terminal without being shown; it is never an argument, "
      "and nothing ever shows it again. The ring is opened by the file master.key beside it, or by a passphrase "
      "(--passphrase when the first key is set; later it is asked for, or taken from MEMBRANE_PASSPHRASE).",
-     keys_actions, keys_options, keys_examples, NULL},
-    {"doctor", doctor_main, "", "Check that everything is as it should be",
-     "Exits with 1 if a check failed. Each failure comes with the line that mends it.", NULL, doctor_options,
-     doctor_examples, NULL},
-    {"version", version_main, "", "Show the version and what it is built with", "", NULL, plain_options,
-     version_examples, NULL},
-    {"completion", completion_main, "bash|zsh|fish", "Write the completions for a shell", "", NULL, plain_options,
-     completion_examples, shells},
-    {"help", help_main, "[VERB]", "Show the help of a verb", "", NULL, help_options, help_examples, verb_names},
-    {0}};
+     keys_actions,
+     keys_options,
+     keys_examples,
+     NULL},
+    {"doctor",
+     doctor_main,
+     "",
+     "Check that everything is as it should be",
+     "Exits with 1 if a check failed. Each failure comes with the line that mends it.",
+     NULL,
+     doctor_options,
+     doctor_examples,
+     NULL},
+    {"version",     version_main,     "",  "Show the version and what it is built with", "", NULL,
+     plain_options, version_examples, NULL},
+    {"completion",  completion_main,     "bash|zsh|fish", "Write the completions for a shell", "", NULL,
+     plain_options, completion_examples, shells},
+    {"help", help_main, "[VERB]", "Show the help of a verb", "", NULL, help_options, help_examples, verb_names}, {
+    0
+}
+}
+;
 
-const char *const verb_names[] = {"run",  "models", "providers", "embed",      "logs", "budgets", "config",
-                                  "keys", "doctor", "version",   "completion", "help", NULL};
+const char *const verb_names[] = {"run",     "models",  "providers",  "embed",  "logs",
+                                  "explain", "usage",   "budgets",    "config", "keys",
+                                  "doctor",  "version", "completion", "help",   NULL};
 
 const verb_row *verb_find(const char *name) {
     for (const verb_row *verb = verb_table; verb->name; verb++)

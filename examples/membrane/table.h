@@ -44,6 +44,7 @@ typedef enum {
     OPT_OUTCOME,
     OPT_MATCH,
     OPT_SINCE,
+    OPT_BY,
     OPT_ORIGIN,
     OPT_FILE,
     OPT_PASSPHRASE,

@@ -7,6 +7,8 @@
 
 #include "output.h"
 
+enum { MOST_COLUMNS = 16 };
+
 void put_ms(cli_text *t, int64_t ms) {
     if (ms < 0) return;
     if (ms < 1000)
@@ -34,6 +36,17 @@ void put_time(cli_text *t, int64_t ts_ms) {
     if (strftime(str, sizeof str, "%Y-%m-%d %H:%M:%S", &parts)) text_str(t, str);
 }
 
+void put_cost(cli_text *t, int64_t usd_micros) {
+    if (usd_micros >= 0) text_format(t, "$%.6f", (double)usd_micros / 1e6);
+}
+
+void put_target(cli_text *t, cli_json item) {
+    cli_json provider = json_get(item, "provider");
+    json_put(t, provider);
+    if (json_is_text(provider)) text_str(t, "/");
+    json_put(t, json_get(item, "model"));
+}
+
 // Characters, near enough for columns: bytes that begin one.
 static size_t width_of(const char *str) {
     size_t width = 0;
@@ -41,14 +54,18 @@ static size_t width_of(const char *str) {
     return width;
 }
 
+static void put_cell(cli_text *t, cli_json item, const cli_column *column) {
+    if (column->cell)
+        column->cell(t, item);
+    else
+        json_put(t, json_get(item, column->path));
+}
+
 // The cell's text on one line, without control characters; never NULL.
 static char *make_cell(cli_json item, const cli_column *column) {
     cli_text raw = {0}, neat = {0};
     text_put(&raw, "", 0);
-    if (column->cell)
-        column->cell(&raw, item);
-    else
-        json_put(&raw, json_get(item, column->path));
+    put_cell(&raw, item, column);
     for (size_t i = 0; i < raw.len; i++)
         if (raw.data[i] == '\n' || raw.data[i] == '\t') raw.data[i] = ' ';
     if (raw.len == 0) text_put(&raw, "-", 1);
@@ -71,7 +88,7 @@ static void put_row(cli_text *line, char *const *cells, const cli_column *column
 }
 
 void out_table(const cli_app *app, cli_json items, const cli_column *columns, size_t count) {
-    size_t rows = json_count(items), row = 0, widths[16] = {0};
+    size_t rows = json_count(items), row = 0, widths[MOST_COLUMNS] = {0};
     char **cells = calloc((rows + 1) * count, sizeof *cells);
     cli_json key = {0}, item = {0};
     cli_text lines = {0};
@@ -99,4 +116,21 @@ void out_table(const cli_app *app, cli_json items, const cli_column *columns, si
     free(cells);
     if (lines.data) fwrite(lines.data, 1, lines.len, stdout);
     text_free(&lines);
+}
+
+static bool is_known(cli_json items, const cli_column *column) {
+    cli_json key = {0}, item = {0};
+    cli_text cell = {0};
+    while (cell.len == 0 && json_next(items, &key, &item)) put_cell(&cell, item, column);
+    bool has_text = cell.len > 0;
+    text_free(&cell);
+    return has_text;
+}
+
+void out_known(const cli_app *app, cli_json items, const cli_column *columns, size_t count) {
+    cli_column known[MOST_COLUMNS];
+    size_t kept = 0;
+    for (size_t c = 0; c < count && kept < MOST_COLUMNS; c++)
+        if (is_known(items, &columns[c])) known[kept++] = columns[c];
+    out_table(app, items, known, kept);
 }

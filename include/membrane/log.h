@@ -26,7 +26,7 @@ extern "C" {
  * attempts:[…], usage:{…}, cost_usd_micros, latency_ms, first_token_ms, prompt?, answer?, decision?}]}.
  * query_json (NULL: the last 20): {limit, after_id, since_ms, session, request_id, prefix: how the request_id begins,
  * provider, model, outcome: "ok"|"error"|"cancelled", match: a regular expression over request_id, session, target and
- * error, decision: true}. decision says who could have been asked and why it was this one (docs/guide/routing.md); it is
+ * error, decision: true}. decision says who could have been asked and why it was this one (docs/guide/usage.md); it is
  * there if the query names a request_id or asks for it.
  */
 MEMBRANE_API int membrane_log_calls(membrane_t *m, const char *query_json, membrane_result **ret_result,

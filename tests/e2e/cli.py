@@ -13,6 +13,7 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import cli_server  # noqa: E402
 
 MEMBRANE, BUILD, SOURCE = (str(pathlib.Path(a).resolve()) for a in sys.argv[1:4])
-VERBS = ["run", "models", "providers", "embed", "logs", "budgets", "config", "keys", "doctor", "version", "completion", "help"]
+VERBS = ["run", "models", "providers", "embed", "logs", "explain", "usage", "budgets", "config", "keys", "doctor", "version", "completion", "help"]
 TESTS = []
 server = cli_server.Server()
 home = pathlib.Path(tempfile.mkdtemp(prefix="membrane-cli-"))
@@ -579,6 +580,100 @@ def the_call_log_has_the_calls():
     expect(run_json("logs", "--since", "2000-01-01", "--match", "log-test", "-m", "mock/auth")["items"][0]["model"], "auth")
     expect_in("mock/ok", run("logs").out)
     run_error("logs", "--since", "yesterday", kind="invalid_argument", code=2)
+
+
+DECISION = {"policy": "cheapest", "chosen_because": "the cheapest", "input_tokens": 120, "candidates": [
+    {"provider": "mock", "model": "ok", "engine": "openai-compatible", "local": True, "list": "main", "verdict": "taken",
+     "why": "the cheapest", "cost_usd_micros": 123, "window": 4096, "in_flight": 2, "expected_ms": 1450},
+    {"provider": "gone", "model": "x", "engine": "openai-compatible", "local": True, "list": "error",
+     "verdict": "passed over", "why": "\x1b[31mthe breaker is open", "ready_in_ms": 4200, "cost_usd_micros": None,
+     "window": None, "breaker": "open"}]}
+
+
+def write_log(name, *rows):
+    """A call log of its own with these rows, made by the program and filled by hand."""
+    path = home / name
+    run("--log", str(path), "-m", "builtin/extractive", "--request-id", "first", "hi")
+    with sqlite3.connect(path) as db:
+        for row in rows:
+            names = ",".join(row)
+            db.execute(f"INSERT INTO calls ({names}) VALUES ({','.join('?' * len(row))})", list(row.values()))
+    db.close()
+    return str(path)
+
+
+def log_row(request_id, days_ago=0, **more):
+    attempts = more.pop("attempts", [{"provider": "mock", "model": "ok", "started_ms": 0, "latency_ms": 12}])
+    return {"ts_ms": int(time.time() - days_ago * 86400) * 1000, "request_id": request_id, "provider": "mock", "model": "ok", "outcome": "ok", "exact": 1,
+            "latency_ms": 1500, "attempts": json.dumps(attempts), **more}
+
+
+@test
+def a_past_call_is_explained():
+    attempts = [{"provider": "mock", "model": "ok", "key": 1, "kind": "rate_limit", "status": 429, "reason": "the cheapest",
+                 "started_ms": 0, "latency_ms": 31},
+                {"provider": "mock", "model": "ok", "key": 2, "reason": "the next key", "started_ms": 32, "latency_ms": 1200}]
+    log = write_log("explain.db", log_row("abc-1", attempts=attempts, session="s-7", decision=json.dumps(DECISION), input=100,
+                                          cached=60, output=20, cost_usd_micros=123, first_token_ms=300,
+                                          prompt='{"model":"smart"}'),
+                    log_row("abc-2", outcome="error", kind="server", message="bang"))
+    text = run("--log", log, "explain", "abc-1").out
+    for line in (r"request +abc-1", r"session +s-7", r"asked +model smart, about 120 tokens, policy cheapest",
+                 r"TARGET +ENGINE +LOCAL +LIST +VERDICT +COST +WINDOW +EXPECTED +BUSY +READY IN +BREAKER +WHY",
+                 r"mock/ok +openai-compatible +yes +- +taken +\$0.000123 +4096 +1.4 s +2 +- +- +the cheapest",
+                 r"gone/x .* error +passed over +unknown .* 4.2 s +open +\^\[\[31mthe breaker is open",
+                 r"chosen because: the cheapest", r"TRY +TARGET +KEY +ENDED +AFTER +TOOK +REASON",
+                 r" +1 +mock/ok +1 +rate_limit 429 +0 ms +31 ms +the cheapest", r" +2 +mock/ok +2 +ok +32 ms +1.2 s +the next key",
+                 r"outcome +ok", r"took +1.5 s, first after 300 ms", r"tokens +100 in \(60 cached\), 20 out", r"cost +\$0.000123"):
+        if not re.search(f"^{line}$", text, flags=re.M):
+            raise AssertionError(f"no {line!r} in\n{text}")
+    expect(run_json("--log", log, "explain", "abc-1")["decision"], DECISION)
+    expect_in("abc-2", run("--log", log, "explain", "last").out)
+    expect_in("server", run("--log", log, "explain", "abc-2").out)
+    expect_in("cost      unknown", run("--log", log, "explain", "abc-2").out)
+    expect(run_json("--log", log, "explain", "fir")["request_id"], "first")
+    expect_in("abc-1, abc-2", run_error("--log", log, "explain", "abc", kind="invalid_argument", code=2)["message"])
+    run_error("--log", log, "explain", "nobody", kind="not_found", code=6)
+    run_error("--log", str(home / "none.db"), "explain", "last", kind="not_found", code=6)
+    expect_in("membrane run explain", run_error("explain", "this", "text", kind="invalid_argument", code=2)["hint"])
+
+
+@test
+def usage_is_summed_up():
+    log = write_log("usage.db", log_row("a", 3, session="s", input=100, cached=60, output=20, cost_usd_micros=1500),
+                    log_row("b", 1, model="big", input=300, output=40, cost_usd_micros=500),
+                    log_row("c", 1, provider="lama", outcome="error", kind="server"))
+    sums = run_json("--log", log, "usage", "--since", time.strftime("%Y-%m-%d", time.gmtime(time.time() - 9 * 86400)))
+    days = sums["items"]  # three days ago, yesterday, today
+    expect((days[0]["cost_usd_micros"], days[0]["cached"]), (1500, 60))
+    expect((days[1]["calls"], days[1]["errors"], days[1]["cost_unknown"]), (2, 1, 1))
+    expect((sums["total"]["calls"], sums["total"]["cost_usd_micros"], sums["total"]["cost_unknown"]), (4, 2000, 1))
+    text = run("--log", log, "usage", "--by", "model").out
+    for line in (r"MODEL +CALLS +ERRORS +IN +CACHED +OUT +COST", r"mock/ok +1 +0 +100 +60 +20 +\$0.001500", r"lama/ok +1 +1 +0 +0 +0 +1 unknown",
+                 r"total +4 +1 +\d+ +60 +\d+ +\$0.002000 \+ 1 unknown", r"1 call of unknown cost is not in the sum of costs."):
+        if not re.search(f"^{line}$", text, flags=re.M):
+            raise AssertionError(f"no {line!r} in\n{text}")
+    expect([i["key"] for i in run_json("--log", log, "usage", "--by", "provider", "--since", "1h")["items"]], ["builtin"])
+    expect([i["key"] for i in run_json("--log", log, "usage", "--by=session")["items"]], [None, "s"])
+    expect_in("day", run("usage", "--by", "dya", code=2).err)
+    run_error("usage", "--since", "yesterday", kind="invalid_argument", code=2)
+    for env, sign in (({"LC_ALL": "C"}, "#"), ({"LC_ALL": "C.UTF-8"}, "█")):
+        out, code = run_pty("--log", log, "usage", "--by", "model", "--since", "9d", env=env, stdout_only=True)
+        bars = {line.split()[0]: line.count(sign) for line in out.decode().splitlines() if line.strip()}
+        expect((code, bars["mock/ok"] > bars["mock/big"] > 0, bars["lama/ok"], bars["total"]), (0, True, 0, 0), out.decode())
+
+
+@test
+def providers_tell_how_their_keys_did():
+    config = home / "keys.yaml"
+    config.write_text("version: 1\nproviders:\n  many: {kind: openai-compatible, base_url: 'http://127.0.0.1:9/v1', api_keys: [a-1, b-2, c-3]}\n")
+    def tried(*ends):
+        return [{"provider": "many", "model": "m", "key": i + 1, **({"kind": kind} if kind else {})} for i, kind in enumerate(ends)]
+    for ends, said in (((), "set, 3 keys"), (("auth", None), "1 of 3 keys ok, 1 not used yet"), (("rate_limit", "server", None), "2 of 3 keys ok")):
+        log = write_log(f"keys-{len(ends)}.db", *([log_row("k", provider="many", attempts=tried(*ends))] if ends else []))
+        expect_in(said, run("--config", str(config), "--log", log, "providers", "--no-probe").out)
+        item = [i for i in run_json("--config", str(config), "--log", log, "providers", "--no-probe")["items"] if i["name"] == "many"][0]
+        expect((item["keys"], [k.get("kind") for k in item.get("last", {}).get("keys", [])]), (3, list(ends)))
 
 
 @test
