@@ -49,12 +49,13 @@ typedef enum {
 // What is asked for when somebody looks, with the labels of each.
 typedef enum {
     MB_GAUGE_IN_FLIGHT,       // provider, model
-    MB_GAUGE_QUEUE_DEPTH,     // provider, model
+    MB_GAUGE_QUEUE_DEPTH,     // provider, model; the model is NULL where they wait for the provider
     MB_GAUGE_BREAKER,         // provider, model; 0 closed, 1 half-open, 2 open
     MB_GAUGE_KEYS,            // provider
     MB_GAUGE_KEYS_COOLING,    // provider
-    MB_GAUGE_BUDGET_LIMIT,    // scope, match, period; micro-dollars
+    MB_GAUGE_BUDGET_LIMIT,    // scope, match, period, owner; micro-dollars
     MB_GAUGE_BUDGET_SETTLED,  // likewise
+    MB_GAUGE_BUDGET_UNKNOWN,  // likewise
     MB_GAUGE_BUDGET_RESERVED, // likewise
     MB_GAUGES
 } mb_metric_gauge;
@@ -73,8 +74,8 @@ void mb_metrics_hedge(mb_metric_series *series, bool won);
 
 // collect is called for each look, on the thread that looks, without a lock held. Set before anybody looks; NULL: none.
 void mb_metrics_collect(mb_metrics *metrics, void (*collect)(void *user, mb_metrics_writer *writer), void *user);
-// From within collect: one gauge. labels: as many texts as the gauge has labels. What has the same labels replaces the
-// value; beyond MB_LIMIT_SERIES values are added up under "other".
+// From within collect: one gauge. labels: as many texts as the gauge has labels; a NULL one is left out. What has the same
+// labels replaces the value; beyond MB_LIMIT_SERIES values are added up under "other".
 void mb_metrics_gauge(mb_metrics_writer *writer, mb_metric_gauge gauge, const char *const *labels, int64_t value);
 
 // Appends everything as Prometheus text, format 0.0.4. 0 or MEMBRANE_ENOMEM.

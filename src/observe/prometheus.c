@@ -240,13 +240,13 @@ static void put_histograms(mb_metrics *m, size_t count, mb_buf *out) {
 
 typedef struct gauge_row {
     const char *name, *help;
-    const char *labels[3];
+    const char *labels[4];
 } gauge_row;
 
 #define TARGET_LABELS                                                                                                  \
     { "membrane_provider", "gen_ai_request_model" }
 #define BUDGET_LABELS                                                                                                  \
-    { "scope", "match", "period" }
+    { "scope", "match", "period", "owner" }
 static const gauge_row GAUGES[MB_GAUGES] = {
     [MB_GAUGE_IN_FLIGHT] = {"membrane_requests_in_flight", "Requests that a provider is answering now.", TARGET_LABELS},
     [MB_GAUGE_QUEUE_DEPTH] = {"membrane_queue_depth", "Calls that wait for a limit or for the next attempt.",
@@ -260,6 +260,8 @@ static const gauge_row GAUGES[MB_GAUGES] = {
                                BUDGET_LABELS},
     [MB_GAUGE_BUDGET_SETTLED] = {"membrane_budget_settled_usd_micros", "What was spent of the budget in its period.",
                                  BUDGET_LABELS},
+    [MB_GAUGE_BUDGET_UNKNOWN] = {"membrane_budget_unknown_usd_micros",
+                                 "What calls of unknown cost had reserved of it: it counts as spent.", BUDGET_LABELS},
     [MB_GAUGE_BUDGET_RESERVED] = {"membrane_budget_reserved_usd_micros", "What calls that run have reserved of it.",
                                   BUDGET_LABELS},
 };
@@ -288,7 +290,7 @@ static bool set_gauge(mb_map *values, const char *labels, int64_t value) {
 
 static void make_gauge_labels(mb_buf *out, const gauge_row *row, const char *const *values) {
     for (size_t i = 0; i < MB_COUNT(row->labels) && row->labels[i]; i++)
-        mb_metric_put_label(out, row->labels[i], values ? values[i] : "other");
+        if (!values || values[i]) mb_metric_put_label(out, row->labels[i], values ? values[i] : "other");
 }
 
 void mb_metrics_gauge(mb_metrics_writer *w, mb_metric_gauge gauge, const char *const *labels, int64_t value) {

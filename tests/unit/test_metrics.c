@@ -407,7 +407,7 @@ END_TEST
 
 static void gather_some(void *user, mb_metrics_writer *w) {
     int many = *(int *)user;
-    const char *target[] = {"box", "ti\"ny"}, *budget[] = {"model", "*", "day"};
+    const char *target[] = {"box", "ti\"ny"}, *budget[] = {"model", "*", "day", NULL};
     mb_metrics_gauge(w, MB_GAUGE_BREAKER, target, 2);
     mb_metrics_gauge(w, MB_GAUGE_BUDGET_LIMIT, budget, 5000000);
     mb_metrics_gauge(w, MB_GAUGE_IN_FLIGHT, target, 1);
