@@ -70,8 +70,8 @@ MEMBRANE_API int membrane_push_error(membrane_push *push, int status, const char
 /**
  * The configured providers: {items:[{name, kind, engine, base_url, local, key:"set"|"missing"|"none", keys?: how many,
  * if there are several, probe?:{state, latency_ms, version?, models?, kind?, message?}, last?:{outcome, kind?, ts_ms,
- * keys?:[{key, outcome, kind?, ts_ms}]}}]}. last is how the last attempt ended, as far as the call log knows, and the last
- * one with each key (they count from 1). probe 1 asks each one now, for at most timeout_ms (0: 5 s).
+ * keys?:[{key, outcome, kind?, ts_ms}]}}]}. last is how the last attempt ended, as far as the call log knows, and the
+ * last one with each key (they count from 1). probe 1 asks each one now, for at most timeout_ms (0: 5 s).
  */
 MEMBRANE_API int membrane_provider_list(membrane_t *m, int probe, int64_t timeout_ms, membrane_result **ret_result,
                                         membrane_error **err);

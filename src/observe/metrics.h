@@ -74,8 +74,8 @@ void mb_metrics_hedge(mb_metric_series *series, bool won);
 
 // collect is called for each look, on the thread that looks, without a lock held. Set before anybody looks; NULL: none.
 void mb_metrics_collect(mb_metrics *metrics, void (*collect)(void *user, mb_metrics_writer *writer), void *user);
-// From within collect: one gauge. labels: as many texts as the gauge has labels; a NULL one is left out. What has the same
-// labels replaces the value; beyond MB_LIMIT_SERIES values are added up under "other".
+// From within collect: one gauge. labels: as many texts as the gauge has labels; a NULL one is left out. What has the
+// same labels replaces the value; beyond MB_LIMIT_SERIES values are added up under "other".
 void mb_metrics_gauge(mb_metrics_writer *writer, mb_metric_gauge gauge, const char *const *labels, int64_t value);
 
 // Appends everything as Prometheus text, format 0.0.4. 0 or MEMBRANE_ENOMEM.
