@@ -155,6 +155,9 @@ int membrane_config_reload(membrane_t *m, membrane_error **err) {
     m->config = fresh;
     pthread_mutex_unlock(&m->lock);
     mb_config_unref(old);
+    pthread_mutex_lock(&m->board_lock);
+    mb_board_forget_keys(m->board); // they may have been changed
+    pthread_mutex_unlock(&m->board_lock);
     return 0;
 }
 

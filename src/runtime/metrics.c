@@ -2,6 +2,8 @@
 // The public function over the metrics, and what is gathered when somebody looks.
 #include "membrane/metrics.h"
 
+#include "base/clock.h"
+#include "runtime/gauges.h"
 #include "runtime/handle.h"
 
 static void gather_keys(mb_metrics_writer *w, const mb_config *config) {
@@ -16,6 +18,10 @@ static void gather(void *user, mb_metrics_writer *w) {
     mb_config *config = mb_handle_config(m);
     gather_keys(w, config);
     mb_config_unref(config);
+    pthread_mutex_lock(&m->board_lock);
+    mb_gauges_of_board(w, m->board, mb_now_ms());
+    pthread_mutex_unlock(&m->board_lock);
+    if (mb_money_has_rules(m->money)) mb_gauges_of_money(w, m->money, mb_wall_ms());
 }
 
 mb_metrics *mb_metrics_of(membrane_t *m) {

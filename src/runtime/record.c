@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/call.h"
+#include "runtime/decision.h"
 
 // The request as it is kept: the headers that it brings may be keys.
 static const char *prompt_of(const membrane_call *call, mb_buf *space) {
@@ -20,7 +21,33 @@ static const char *prompt_of(const membrane_call *call, mb_buf *space) {
     return mb_buf_ok(space) ? mb_buf_text(space) : NULL;
 }
 
+static void count(const membrane_call *call, const mb_call_row *row, int code) {
+    const mb_metrics_call_row counted = {.code = code,
+                                         .duration_ms = row->latency_ms,
+                                         .first_token_ms = row->first_token_ms,
+                                         .input = row->input,
+                                         .cached = row->cached,
+                                         .output = row->output,
+                                         .reasoning = row->reasoning,
+                                         .cost_usd_micros = call->attempt_count ? row->cost_usd_micros : 0};
+    const mb_metric_target nobody = {.operation = call->kind};
+    mb_metrics_call(call->attempt_count ? mb_runner_series(call->runner) : mb_metrics_series(call->m->metrics, &nobody),
+                    &counted);
+    if (call->hedge) mb_metrics_hedge(mb_runner_series(call->hedge), code == 0 && call->runner == call->hedge);
+}
+
+// Only where there was a choice: else the attempts say it all.
+static const char *decision_of(const membrane_call *call, mb_buf *space) {
+    if (!call->seen) return NULL;
+    mb_jw w = mb_jw_to(space);
+    mb_jw_object(&w);
+    mb_decision_render(&w, call, MB_DECISION_LOGGED, false);
+    mb_jw_end_object(&w);
+    return mb_buf_ok(space) ? mb_buf_text(space) : NULL;
+}
+
 void mb_call_record(membrane_call *call) {
+    mb_buf decision = MB_BUF(65536);
     mb_buf attempts = mb_room_take_buf(&call->m->room, 1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
     mb_jw w = mb_jw_to(&attempts);
     const mb_attempt *last = mb_call_last(call);
@@ -48,14 +75,17 @@ void mb_call_record(membrane_call *call) {
         .cost_usd_micros = mb_call_cost(call),
         .latency_ms = call->end_ms - call->start_ms,
         .first_token_ms = call->first_ms ? call->first_ms - call->start_ms : -1,
+        .decision = decision_of(call, &decision),
         .prompt = prompt_of(call, &prompt),
         .answer = call->logs_prompt && turn ? mb_buf_text(&turn->text) : NULL,
     };
     mb_calls_add(call->m->calls, &row);
+    count(call, &row, code);
     if (mb_records_wants(call->m->records, code ? MB_LEVEL_WARN : MB_LEVEL_INFO))
         mb_records_add(call->m->records, &(mb_record){code ? MB_LEVEL_WARN : MB_LEVEL_INFO, code ? row.message : "call",
                                                       call->request_id, call->session, row.provider, row.model,
                                                       code ? row.kind : "ok", u->output, row.latency_ms});
     mb_buf_free(&prompt);
+    mb_buf_free(&decision);
     mb_room_give_buf(&call->m->room, &attempts);
 }

@@ -149,6 +149,25 @@ static int64_t tokens_of(const mb_runner *r, bool is_free) {
     return (u->input > 0 ? u->input : 0) + (u->output > 0 ? u->output : 0);
 }
 
+// A series is looked up once a target; other kinds of calls are rare enough to be looked up each time.
+mb_metric_series *mb_runner_series(const mb_runner *r) {
+    const membrane_call *call = r->call;
+    const mb_target *t = &call->targets[r->target];
+    mb_target_facts *facts = call->route_targets[r->target].facts;
+    const mb_metric_target target = {call->kind, t->provider->name, t->provider->quirks->kind, t->model};
+    if (call->kind != MB_ASK_CHAT) return mb_metrics_series(call->m->metrics, &target);
+    if (!facts->series) facts->series = mb_metrics_series(call->m->metrics, &target);
+    return facts->series;
+}
+
+static mb_metric_try kind_of_try(const mb_runner *r) {
+    const mb_attempt *a = record_of(r), *before = r->attempt ? a - 1 : NULL;
+    if (r == r->call->hedge) return MB_TRY_HEDGE;
+    if (!before) return MB_TRY_FIRST;
+    if (a->target != before->target) return MB_TRY_FALLBACK;
+    return a->key == before->key ? MB_TRY_RETRY : MB_TRY_KEY;
+}
+
 static void give_back(mb_runner *r, int code, const membrane_error *error, int64_t tokens) {
     membrane_t *m = r->call->m;
     const mb_attempt_end end = {.code = code,
@@ -203,6 +222,7 @@ void mb_runner_end(mb_runner *r, int code, const membrane_error *error) {
     a->cost_usd_micros = cost_of(r, code, is_free);
     settle(r, is_free, a->cost_usd_micros);
     r->call->route.memory[r->target].is_running = false;
+    mb_metrics_attempt(mb_runner_series(r), code, kind_of_try(r));
     give_back(r, code, error, tokens_of(r, is_free));
 }
 

@@ -4,6 +4,7 @@
 #ifndef MB_RUNTIME_RUNNER_H
 #define MB_RUNTIME_RUNNER_H
 
+#include "observe/metrics.h"
 #include "runtime/exchange.h"
 #include "runtime/money.h"
 
@@ -49,6 +50,7 @@ void mb_runner_stop(mb_runner *r);       // nothing comes from it any more
 void mb_runner_free(mb_runner *r);       // with its turn
 void mb_runner_fresh_turn(mb_runner *r); // as if nothing had come yet
 
+mb_metric_series *mb_runner_series(const mb_runner *r); // where its target is counted
 mb_turn_sink mb_runner_sink(mb_runner *r);
 // An attempt has ended (also called by host providers); takes the error.
 void mb_runner_done(void *user, int code, membrane_error *error);
