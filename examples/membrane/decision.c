@@ -46,6 +46,8 @@ bool out_decision(const cli_app *app, cli_json decision) {
     cli_text t = {0};
     if (has_some) {
         out_known(app, candidates, columns, sizeof columns / sizeof *columns);
+        int64_t more = json_int(json_get(decision, "candidates_left_out"), 0);
+        if (more > 0) text_format(&t, "and %lld more\n", (long long)more);
         text_str(&t, "\n");
     }
     text_str(&t, "chosen because: ");

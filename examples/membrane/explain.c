@@ -93,11 +93,12 @@ static void put_number(cli_text *t, const char *before, cli_json value, const ch
     if (value.at && *value.at != 'n') text_format(t, "%s%lld%s", before, (long long)json_int(value, 0), after);
 }
 
-// The model that was named, where the prompt is in the log; how long it was thought to be; by which rule it went.
+// The model that was named, where the log knows; how long it was thought to be; by which rule it went.
 static void put_asked(cli_text *t, cli_json row) {
     cli_text asked = {0};
     char *prompt = json_dup(row, "prompt"), *policy = json_dup(row, "decision.policy");
-    char *model = prompt ? json_dup(json_root(prompt, strlen(prompt)), "model") : NULL;
+    char *model = json_dup(row, "decision.model");
+    if (!model && prompt) model = json_dup(json_root(prompt, strlen(prompt)), "model");
     if (model) text_format(&asked, ", model %s", model);
     put_number(&asked, ", about ", json_get(row, "decision.input_tokens"), " tokens");
     if (policy) text_format(&asked, ", policy %s", policy);

@@ -28,7 +28,7 @@ extern "C" {
 /**
  * Everything that is counted, in Prometheus' text format 0.0.4: *ret_text is the caller's, freed with
  * membrane_string_free. Names of models are bounded: beyond 256 combinations of operation, provider and model the rest
- * is counted under "other". Any thread; calls do not wait for it.
+ * is counted under "other". Any thread.
  * Errors: MEMBRANE_EINVAL, MEMBRANE_EFORKED, MEMBRANE_ENOMEM.
  */
 MEMBRANE_API int membrane_metrics(membrane_t *m, char **ret_text, membrane_error **err);

@@ -310,7 +310,7 @@ def one_provider_may_be_asked_for():
     expect([a["provider"] for a in result["attempts"]], ["lama"])
     expect(run_json("-p", "mock", "-m", "ok", "hi")["target"]["model"], "ok")
     plan = run("-m", "twice", "-p", "lama", "--dry-run", "hi").out
-    expect_in("PASSED OVER", plan)
+    expect_in("passed over", plan)
     expect_in("another provider was asked for", plan)
     run_error("-p", "lama", "-m", "mock/ok", "hi", kind="no_target", code=3)
     expect_in('(did you mean "mock"?)', run_error("-p", "mok", "-m", "ok", "hi", kind="not_found", code=6)["message"])
@@ -321,7 +321,7 @@ def the_way_of_a_call_can_be_said():
     for args in (["--policy", "least_busy"], ["--max-cost", "0.05"], ["--max-cost", "$0.05"], ["--max-cost", "50000u"],
                  ["--max-cost", "5"], ["--hedge"], ["--hedge", "p95"], ["--hedge=off"], ["--hedge", "1.5s"], ["--max-attempts", "1"],
                  ["--max-wait", "2s"], ["--max-wait", "0"], ["--retries", "0"], ["--on-cut", "restart"], ["--on-cut=continue"]):
-        expect(json.loads(run("--json", "--dry-run", "-m", "twice", *args, "hi").out)["targets"][1]["provider"], "lama", str(args))
+        expect(json.loads(run("--json", "--dry-run", "-m", "twice", *args, "hi").out)["candidates"][1]["provider"], "lama", str(args))
     expect_in('"hi"', run("--dry-run", "--hedge", "-m", "mock/ok", "hi").out)
     expect_in('"hi you"', run("--dry-run", "-m", "mock/ok", "--hedge", "hi", "you").out)  # no time: a word
     before = len(server.requests)
