@@ -31,7 +31,7 @@ extern "C" {
 
 enum membrane_call_flags {
     MEMBRANE_CALL_LOCAL_ONLY = 1u << 0,  /**< only targets on this machine or a private network */
-    MEMBRANE_CALL_NO_FALLBACK = 1u << 1, /**< only the first target */
+    MEMBRANE_CALL_NO_FALLBACK = 1u << 1, /**< only the target that is asked first */
     MEMBRANE_CALL_LOG_PROMPT = 1u << 2,  /**< keep prompt and answer in the call log, whatever is configured */
     MEMBRANE_CALL_RESTART = 1u << 3,     /**< an answer that breaks off begins again elsewhere, after a RESET event */
     MEMBRANE_CALL_CONTINUE = 1u << 4     /**< an answer that breaks off is continued by a target that can */

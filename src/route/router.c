@@ -158,6 +158,7 @@ mb_verdict mb_route_judge(const mb_route *route, size_t i, int64_t now_ms) {
     if (t->passed_over) return excluded(t->passed_over);
     if (m->is_out) return excluded(m->is_out);
     if (m->is_running) return excluded("it is being asked");
+    if (route->stays && route->attempts && !m->attempts) return excluded("no fallback wanted");
     if (!is_listed(route, i)) return excluded("not for this kind of failure");
     mb_verdict v = {.standing = MB_MAY_GO, .key = soonest_key(route, i, now_ms), .at_ms = now_ms};
     int64_t at = key_at(route, i, v.key, now_ms);

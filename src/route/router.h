@@ -63,6 +63,7 @@ typedef struct mb_route {
     uint64_t stuck_to;        // the number of the target that its session stays with, 0: none
     int stuck_key;            // and the key there, -1: any
     bool stream;
+    bool stays;        // whoever is asked first is the only one
     bool had_its_turn; // it stood in a queue until it was its turn: those who still wait come after it
     bool may_retry;    // the retry budget of all calls has room
     mb_group group;    // the list in use; MAIN: and ERROR behind it

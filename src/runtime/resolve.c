@@ -46,7 +46,9 @@ static bool is_asked_for(const membrane_call *call, const mb_target *t) {
 static const char *why_passed_over(const membrane_call *call, const mb_target *t, bool is_first) {
     if (!is_asked_for(call, t)) return "another provider was asked for";
     if ((call->flags & MEMBRANE_CALL_LOCAL_ONLY) && !t->provider->local) return "not local";
-    if ((call->flags & MEMBRANE_CALL_NO_FALLBACK) && !is_first) return "no fallback wanted";
+    // The one that the policy takes is the only one; in an ordered list that is the first.
+    const bool may_be_first = call->way.policy == MB_POLICY_ORDERED ? is_first : t->group == MB_GROUP_MAIN;
+    if ((call->flags & MEMBRANE_CALL_NO_FALLBACK) && !may_be_first) return "no fallback wanted";
     size_t name_len = strlen(t->provider->name);
     for (const char *at = call->via; at && *at;) {
         at += strspn(at, " ,");
@@ -74,6 +76,8 @@ static void apply_options(membrane_call *call) {
 
 int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, const mb_way *way,
                    membrane_error **err) {
+    call->way = *way;
+    apply_options(call);
     mb_route_target *route = mb_arena_zalloc(&call->arena, count * sizeof *route);
     mb_route_memory *memory = mb_arena_zalloc(&call->arena, count * sizeof *memory);
     size_t keys = 0, first = 0; // that may be asked at all
@@ -93,8 +97,6 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
         memory[i].key_at_ms = key_at_ms;
         key_at_ms += route[i].key_count;
     }
-    call->way = *way;
-    apply_options(call);
     call->targets = targets;
     call->route_targets = route;
     call->route = (mb_route){.targets = route,
@@ -105,6 +107,7 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
                              .retries = call->way.retries,
                              .max_attempts = call->max_attempts,
                              .stream = call->stream,
+                             .stays = call->flags & MEMBRANE_CALL_NO_FALLBACK,
                              .may_retry = true};
     return 0;
 }

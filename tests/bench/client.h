@@ -18,7 +18,7 @@ typedef struct job {
 
 static inline job read_job(char **argv) {
     job j = {.port = atoi(argv[1]), .calls = atoi(argv[3]), .flight = atoi(argv[4])};
-    j.stream = strcmp(argv[2], "chat") != 0;
+    j.stream = strcmp(argv[2], "stream") == 0 || strcmp(argv[2], "slow") == 0;
     j.slow = strcmp(argv[2], "slow") == 0;
     return j;
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The same requests by libmembrane: parsed, usage read, the call log on. One thread keeps `flight` calls under way.
+// "guarded" is chat with everything on that watches over it: limits, a budget, a session, a group of two with
+// breakers and a policy. In "fallback" the first target of each call is asked too much (429) and the second answers.
 #include <membrane/membrane.h>
+
+#include <stdbool.h>
 
 #include "client.h"
 
@@ -22,19 +26,33 @@ static void finish(job *j, membrane_call *call) {
     membrane_call_free(call);
 }
 
+static const char PLAIN[] =
+    "providers: {bench: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_key: sk-bench}}";
+static const char GUARDED[] =
+    "providers: {bench: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_key: sk-bench,\n"
+    "  limits: {rpm: 900000000, tpm: 900000000, parallel: 5000}}}\n"
+    "models: {m: {policy: latency, targets: [{target: bench/gpt-4o-mini}, {target: bench/gpt-4.1-mini}]}}\n"
+    "budgets: [{scope: all, period: day, usd_micros: 900000000000000}]\n";
+static const char FALLBACK[] =
+    "providers: {bench: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_key: sk-bench}}\n"
+    "models: {m: {targets: [{target: bench/busy}, {target: bench/fast}]}}";
+
 int main(int argc, char **argv) {
     if (argc < 5) return 2;
     job j = read_job(argv);
-    char body[512], config[512];
+    char body[512], config[1024];
+    const bool guarded = strcmp(argv[2], "guarded") == 0, fallback = strcmp(argv[2], "fallback") == 0;
     membrane_options o;
     membrane_t *m = NULL;
     membrane_error *err = NULL;
     request_body(&j, body, sizeof body);
     snprintf(body, sizeof body,
-             "{\"model\":\"bench/%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]%s}",
-             j.slow ? "slow" : "fast", j.stream ? ",\"stream\":true" : "");
-    snprintf(config, sizeof config,
-             "providers: {bench: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_key: sk-bench}}", j.port);
+             "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]%s%s}",
+             guarded || fallback ? "m"
+             : j.slow            ? "bench/slow"
+                                 : "bench/fast",
+             j.stream ? ",\"stream\":true" : "", guarded ? ",\"session\":\"s\",\"max_tokens\":100" : "");
+    snprintf(config, sizeof config, guarded ? GUARDED : fallback ? FALLBACK : PLAIN, j.port);
     membrane_options_init(&o, sizeof o);
     o.config_text = config;
     if (membrane_open(&o, &m, &err)) die(err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A fast server for the benchmarks: one thread, epoll, HTTP/1.1 keep-alive, answers that were made before the first
-// request came. It answers POST /v1/chat/completions: whole; with "stream":true 64 chunks at once; for the model "slow"
-// one chunk each 20 ms, 64 of them. Prints its port.
+// request came. It answers POST /v1/chat/completions: whole; with "stream":true 64 chunks at once; for the model "busy"
+// 429; for the model "slow" one chunk each 20 ms, 64 of them. Prints its port.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +100,9 @@ static bool send_all(connection *c, const char *data, size_t len) {
     return true;
 }
 
+static const char BUSY[] = "HTTP/1.1 429 X\r\nContent-Type: application/json\r\nContent-Length: 44\r\n\r\n"
+                           "{\"error\":{\"message\":\"Rate limit reached.\"}} ";
+
 static bool answer(connection *c, const char *body) {
     if (strstr(body, "\"slow\"")) {
         if (slow_count == CONNECTIONS) return false;
@@ -107,6 +110,7 @@ static bool answer(connection *c, const char *body) {
         slow_fds[slow_count++] = c->fd;
         return send_all(c, slow_head, slow_head_len);
     }
+    if (strstr(body, "\"busy\"")) return send_all(c, BUSY, sizeof BUSY - 1);
     if (strstr(body, "\"stream\":true")) return send_all(c, stream, stream_len);
     return send_all(c, whole, whole_len);
 }
