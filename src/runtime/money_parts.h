@@ -106,6 +106,7 @@ struct mb_money {
     // the worker's
     mb_lease_change changes[MB_MONEY_BATCH];
     mb_account *changed[MB_MONEY_BATCH];
+    int32_t alerts[MB_MONEY_BATCH][MB_BUDGET_ALERTS_MAX];
 };
 
 // ---- money.c

@@ -93,6 +93,8 @@ static mb_account *new_account(mb_money *m, const mb_budget_rule *rule, const mb
     mb_account *a = mb_calloc(1, sizeof *a + match_size + name_size + owner->len + 1);
     if (!a) return NULL;
     char *text = (char *)(a + 1);
+    a->rule.scope = rule->scope;
+    a->rule.period = rule->period;
     a->rule.match = match_size ? memcpy(text, rule->match, match_size) : NULL;
     a->name = memcpy(text + match_size, mb_buf_text(name), name_size);
     a->owner = memcpy(text + match_size + name_size, mb_buf_text(owner), owner->len + 1);
@@ -110,6 +112,15 @@ void mb_money_free_account(mb_money *m, mb_account *a) {
     mb_free(a);
 }
 
+// What may have changed of a budget. Whose it is stays as it is: the worker reads that without the lock.
+static void renew(mb_account *a, const mb_budget_rule *rule) {
+    if (a->rule.usd_micros != rule->usd_micros) a->no_until_ms = 0;
+    a->rule.usd_micros = rule->usd_micros;
+    memcpy(a->rule.alerts, rule->alerts, sizeof a->rule.alerts);
+    a->rule.alert_count = rule->alert_count;
+    a->rule.is_stored = rule->is_stored;
+}
+
 static mb_account *account_of(mb_money *m, const mb_budget_rule *rule, const mb_money_subject *subject,
                               int64_t wall_ms) {
     mb_budget_window window = mb_budget_window_of(rule->period, wall_ms);
@@ -120,10 +131,7 @@ static mb_account *account_of(mb_money *m, const mb_budget_rule *rule, const mb_
     mb_account *a = is_whole ? mb_map_get(&m->by_name, mb_buf_text(&name)) : NULL;
     if (is_whole && !a) a = new_account(m, rule, &name, &owner);
     if (a) {
-        const char *match = a->rule.match;
-        if (a->rule.usd_micros != rule->usd_micros) a->no_until_ms = 0;
-        a->rule = *rule; // its amount may have changed
-        a->rule.match = match;
+        renew(a, rule);
         a->window = window;
         a->used = m->tick;
     }

@@ -135,7 +135,6 @@ static void describe(mb_account *a, mb_lease_change *c) {
                            .least = a->least,
                            .last = a->last_granted,
                            .size = mb_slice_size,
-                           .alerts = a->rule.alerts,
                            .alert_count = a->rule.alert_count};
     a->asks = a->gives = false;
     a->need = a->least = 0;
@@ -150,6 +149,8 @@ static size_t take_batch(mb_money *m) {
         a->is_todo = false;
         m->changed[count] = a;
         describe(a, &m->changes[count]);
+        memcpy(m->alerts[count], a->rule.alerts, sizeof a->rule.alerts);
+        m->changes[count].alerts = m->alerts[count];
     }
     return count;
 }
