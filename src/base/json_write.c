@@ -48,6 +48,11 @@ static size_t plain_run(const char *text, size_t len) {
         memcpy(&word, text + i, sizeof word);
         if (special_bytes(word)) break;
     }
+    if (len - i < 8) { // the rest as one more word, filled up with what is plain
+        uint64_t word = EACH_BYTE(' ');
+        memcpy(&word, text + i, len - i);
+        if (!special_bytes(word)) return len;
+    }
     while (i < len && (unsigned char)text[i] >= 0x20 && (unsigned char)text[i] < 0x80 && text[i] != '"' &&
            text[i] != '\\')
         i++;
@@ -85,7 +90,28 @@ static void put_string(mb_buf *out, const char *text, size_t len) {
     mb_buf_putc(out, '"');
 }
 
+// Most strings need no escape: they are written at once, with what stands before and behind them (after: 0 for
+// nothing).
+static bool put_plain(mb_jw *w, const char *text, size_t len, char after) {
+    mb_buf *out = w->out;
+    const size_t most = len + 4;
+    if (plain_run(text, len) < len) return false;
+    if ((out->cap - out->len < most && !mb_buf_grow(out, most)) || out->failed) return false;
+    char *at = out->data + out->len;
+    if (w->comma) *at++ = ',';
+    *at++ = '"';
+    memcpy(at, text, len);
+    at += len;
+    *at++ = '"';
+    if (after) *at++ = after;
+    *at = '\0';
+    out->len = (size_t)(at - out->data);
+    w->comma = after == 0;
+    return true;
+}
+
 void mb_jw_strn(mb_jw *w, const char *text, size_t len) {
+    if (put_plain(w, text, len, 0)) return;
     separate(w);
     put_string(w->out, text, len);
 }
@@ -98,6 +124,7 @@ void mb_jw_str(mb_jw *w, const char *text) {
 }
 
 static void put_key(mb_jw *w, const char *key, size_t len) {
+    if (put_plain(w, key, len, ':')) return;
     separate(w);
     put_string(w->out, key, len);
     mb_buf_putc(w->out, ':');

@@ -60,10 +60,11 @@ struct membrane_call {
     membrane_call *next, *prev; // m->first_call
     mb_route route;
     mb_runner first_runner;
-    mb_runner *runner; // the one whose answer counts
-    mb_runner *hedge;  // a second one, in the arena; NULL: there was none
-    mb_seen *seen;     // one a target, in the arena; NULL: there was no choice, or no memory
-    size_t taken;      // by the first decision; SIZE_MAX: none
+    mb_runner *runner;    // the one whose answer counts
+    mb_runner *hedge;     // a second one, in the arena; NULL: there was none
+    int64_t input_tokens; // a guess; 0: nobody has asked yet
+    mb_seen *seen;        // one a target, in the arena; NULL: there was no choice, or no memory
+    size_t taken;         // by the first decision; SIZE_MAX: none
     const char *taken_because;
     mb_waiter *waiters;   // one a target, in the arena; where it waits for limits of ours
     mb_attempt *attempts; // in the arena; grows from first_attempts

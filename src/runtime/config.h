@@ -51,9 +51,10 @@ typedef struct mb_target {
     const mb_provider *provider;
     const char *model;
     mb_group group;
-    double weight;          // 1 unless said otherwise; 0: only when no other may be tried
-    mb_limits limits;       // of this provider's model, beside the provider's own
-    mb_target_facts *facts; // of the board, of a logical model's; under the handle's board_lock
+    double weight;                   // 1 unless said otherwise; 0: only when no other may be tried
+    mb_limits limits;                // of this provider's model, beside the provider's own
+    mb_target_facts *facts;          // of the board, of a logical model's; under the handle's board_lock
+    _Atomic(const mb_price *) price; // of a logical model's, once it was looked up; see mb_facts_price
 } mb_target;
 
 // What is said of the way that calls of a model go; a single provider/model goes by MB_WAY_DEFAULT.

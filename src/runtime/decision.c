@@ -23,7 +23,7 @@ static void put_number(mb_jw *w, const char *key, int64_t n, bool is_known) {
         mb_jw_null(w);
 }
 
-static void put_candidate(mb_jw *w, const membrane_call *call, size_t i, bool with_url) {
+static void put_candidate(mb_jw *w, const membrane_call *call, size_t i, bool is_whole) {
     static const char *const lists[] = {"main", "error", "context_overflow", "content_policy"};
     const mb_target *t = &call->targets[i];
     const mb_seen *seen = &call->seen[i];
@@ -33,23 +33,25 @@ static void put_candidate(mb_jw *w, const membrane_call *call, size_t i, bool wi
     mb_jw_object(w);
     mb_jw_kstr(w, "provider", t->provider->name);
     mb_jw_kstr(w, "model", t->model);
-    mb_jw_kstr(w, "engine", t->provider->quirks->kind);
-    if (with_url) mb_jw_kstr_if(w, "url", t->provider->base_url);
+    if (is_whole) {
+        mb_jw_kstr(w, "engine", t->provider->quirks->kind);
+        mb_jw_kstr_if(w, "url", t->provider->base_url);
+    }
     mb_jw_kbool(w, "local", t->provider->local);
-    mb_jw_kstr(w, "list", lists[t->group]);
+    if (is_whole || t->group != MB_GROUP_MAIN) mb_jw_kstr(w, "list", lists[t->group]);
     mb_jw_kstr(w, "verdict", is_taken ? "taken" : seen->verdict.standing == MB_MAY_GO ? "possible" : "passed over");
     mb_jw_kstr(w, "why", is_taken ? call->taken_because : seen->verdict.why ? seen->verdict.why : "not its turn");
     if (seen->ready_in_ms) mb_jw_kint(w, "ready_in_ms", seen->ready_in_ms);
     if (seen->breaker) mb_jw_kstr(w, "breaker", mb_breaker_state_name(seen->breaker));
     if (call->way.policy == MB_POLICY_WEIGHTED) mb_jw_key(w, "weight"), mb_jw_double(w, t->weight);
-    mb_jw_kint(w, "in_flight", seen->in_flight);
+    if (is_whole || seen->in_flight) mb_jw_kint(w, "in_flight", seen->in_flight);
     if (seen->wait_ms >= 0) mb_jw_kint(w, "expected_ms", (int64_t)seen->wait_ms);
     put_number(w, "cost_usd_micros", cost, cost >= 0);
     put_number(w, "window", price ? price->window : 0, price && price->window);
     mb_jw_end_object(w);
 }
 
-void mb_decision_render(mb_jw *w, const membrane_call *call, size_t most, bool with_url) {
+void mb_decision_render(mb_jw *w, const membrane_call *call, size_t most, bool is_whole) {
     size_t put = 0;
     mb_jw_kstr(w, "policy", mb_policy_name(call->way.policy));
     mb_jw_kstr_if(w, "model", call->model_name);
@@ -60,7 +62,7 @@ void mb_decision_render(mb_jw *w, const membrane_call *call, size_t most, bool w
     for (size_t i = 0; i < call->route.count; i++) {
         const bool has_room = put + (call->taken > i && call->taken != SIZE_MAX) < most;
         if (i != call->taken && !has_room) continue;
-        put_candidate(w, call, i, with_url);
+        put_candidate(w, call, i, is_whole);
         put++;
     }
     mb_jw_end_array(w);

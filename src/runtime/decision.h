@@ -10,7 +10,7 @@ enum { MB_DECISION_LOGGED = 16 }; // candidates that the log keeps of a decision
 
 mb_seen mb_see(const membrane_call *call, size_t target, int64_t now_ms); // under the board's lock
 // The members {policy, model?, chosen_because, input_tokens, candidates:[…]} of an open object; call->seen must be
-// there. At most so many candidates, the one that was taken among them. with_url: where each is asked too.
-void mb_decision_render(mb_jw *w, const membrane_call *call, size_t most, bool with_url);
+// there. At most so many candidates, the one that was taken among them. is_whole: what the names say is there too.
+void mb_decision_render(mb_jw *w, const membrane_call *call, size_t most, bool is_whole);
 
 #endif

@@ -20,7 +20,7 @@ static int64_t text_bytes(const mb_json *v) {
     return sum;
 }
 
-int64_t mb_facts_input(const membrane_call *call) {
+static int64_t input_of(const membrane_call *call) {
     static const char *const parts[] = {"messages", "tools", "prompt", "input", "query", "documents"};
     int64_t bytes = 0;
     for (size_t i = 0; i < MB_COUNT(parts); i++) {
@@ -28,6 +28,12 @@ int64_t mb_facts_input(const membrane_call *call) {
         if (part) bytes += text_bytes(part);
     }
     return bytes / BYTES_PER_TOKEN + 1;
+}
+
+int64_t mb_facts_input(const membrane_call *lent) {
+    membrane_call *call = (membrane_call *)(uintptr_t)lent;
+    if (!call->input_tokens) call->input_tokens = input_of(call);
+    return call->input_tokens;
 }
 
 static bool writes(const membrane_call *call) { return call->kind == MB_ASK_CHAT || call->kind == MB_ASK_COMPLETION; }
@@ -46,13 +52,34 @@ static int64_t expected_output(const membrane_call *call) {
 
 static bool is_builtin(const mb_provider *p) { return !p->adapter && !p->host; }
 
+static const mb_price NO_PRICE;
+
+// Any thread: two that look at once find the same.
 const mb_price *mb_facts_price(const membrane_call *call, size_t i) {
-    const mb_target *t = &call->targets[i];
-    if (is_builtin(t->provider)) return NULL;
-    return mb_prices_find(mb_config_prices(call->config), t->provider->quirks->kind, t->provider->local, t->model);
+    mb_target *t = (mb_target *)(uintptr_t)&call->targets[i];
+    const mb_price *price = call->is_logical ? atomic_load_explicit(&t->price, memory_order_acquire) : NULL;
+    if (is_builtin(t->provider) || price == &NO_PRICE) return NULL;
+    if (price) return price;
+    price = mb_prices_find(mb_config_prices(call->config), t->provider->quirks->kind, t->provider->local, t->model);
+    if (call->is_logical) atomic_store_explicit(&t->price, price ? price : &NO_PRICE, memory_order_release);
+    return price;
 }
 
-// The bytes of the whole request bound its tokens: none is shorter than a byte.
+// An image or a file that the provider fetches itself may hold any number of tokens.
+static bool points_elsewhere(const mb_json *v) {
+    if (v->type == MB_JSON_STRING) return v->key && strcmp(v->key, "url") == 0 && strncmp(v->str, "http", 4) == 0;
+    if (v->type != MB_JSON_ARRAY && v->type != MB_JSON_OBJECT) return false;
+    for (uint32_t i = 0; i < v->count; i++)
+        if (points_elsewhere(&v->children[i])) return true;
+    return false;
+}
+
+// The bytes of the whole request bound its tokens, since none is shorter than a byte; -1: nobody knows.
+static int64_t most_input(const membrane_call *call) {
+    const mb_json *messages = mb_json_get(call->request, "messages");
+    return messages && points_elsewhere(messages) ? -1 : (int64_t)call->request_len;
+}
+
 int64_t mb_facts_bound(const membrane_call *call, size_t i) {
     if (is_builtin(call->targets[i].provider)) return 0;
     mb_price price = {0};
@@ -60,7 +87,7 @@ int64_t mb_facts_bound(const membrane_call *call, size_t i) {
     if (!found) return -1;
     price = *found;
     if (!writes(call)) price.output = price.over_output = 0;
-    return mb_budget_bound(&price, (int64_t)call->request_len, writes(call) ? max_tokens(call) : 1);
+    return mb_budget_bound(&price, most_input(call), writes(call) ? max_tokens(call) : 1);
 }
 
 int64_t mb_facts_cost(const membrane_call *call, size_t i) {
