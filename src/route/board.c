@@ -347,9 +347,27 @@ void mb_board_stick(mb_board *b, const char *session, mb_stick stick, int64_t un
 
 // ---- news ----------------------------------------------------------------------------------------------------------
 
+static bool found_nobody(const mb_target_facts *t) {
+    return t->last_code == MEMBRANE_ECONNECT || t->last_code == MEMBRANE_EDNS;
+}
+
+// Who was seen to be away has been started anew: what its targets did before says little. Who was never asked may have
+// been away when calls found nobody there.
 void mb_board_note_health(mb_endpoint *e, mb_health health, int64_t now_ms) {
+    const bool was_away = e->health == MB_HEALTH_DOWN || e->health == MB_HEALTH_LOADING;
+    const bool was_unknown = e->health == MB_HEALTH_UNKNOWN;
+    size_t at = 0;
     e->health = health;
     e->health_ms = now_ms;
+    for (mb_target_facts *t; health == MB_HEALTH_UP && (t = mb_endpoint_each(e, &at));)
+        if (was_away || (was_unknown && found_nobody(t))) mb_breaker_half_open(&t->breaker, now_ms);
+}
+
+void mb_board_forget_news(mb_endpoint *e) {
+    size_t at = 0;
+    e->health = MB_HEALTH_UNKNOWN;
+    e->health_ms = 0;
+    for (mb_target_facts *t; (t = mb_endpoint_each(e, &at));) t->model_state = MB_MODEL_UNKNOWN;
 }
 
 static void forget_keys_of(mb_endpoint *e) {

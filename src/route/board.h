@@ -21,7 +21,7 @@ enum {
     MB_BOARD_RETRY_PART = 5,
 };
 
-typedef enum { MB_HEALTH_UNKNOWN, MB_HEALTH_UP, MB_HEALTH_DOWN } mb_health;
+typedef enum { MB_HEALTH_UNKNOWN, MB_HEALTH_UP, MB_HEALTH_LOADING, MB_HEALTH_DOWN } mb_health;
 typedef enum { MB_MODEL_UNKNOWN, MB_MODEL_ABSENT, MB_MODEL_THERE, MB_MODEL_LOADED } mb_model_state;
 
 typedef struct mb_key_facts {
@@ -128,8 +128,10 @@ bool mb_board_stuck(mb_board *board, const char *session, int64_t now_ms, mb_sti
 void mb_board_stick(mb_board *board, const char *session, mb_stick stick, int64_t until_ms);
 
 // ---- news from outside
+// UP after it was away: breakers that its absence has opened let a probe in at once.
 void mb_board_note_health(mb_endpoint *endpoint, mb_health health, int64_t now_ms);
-void mb_board_forget_keys(mb_board *board); // they may have been changed: none cools any more
+void mb_board_forget_news(mb_endpoint *endpoint); // nobody asks any more: neither its health nor its models are known
+void mb_board_forget_keys(mb_board *board);       // they may have been changed: none cools any more
 
 double mb_facts_tokens(const mb_target_facts *facts, int64_t now_ms); // of the last minute
 

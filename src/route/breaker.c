@@ -12,6 +12,10 @@ mb_breaker_state mb_breaker_at(const mb_breaker *b, int64_t now_ms) {
 
 bool mb_breaker_is_probed(const mb_breaker *b, int64_t now_ms) { return now_ms < b->probe_end_ms; }
 
+void mb_breaker_half_open(mb_breaker *b, int64_t now_ms) {
+    if (now_ms < b->until_ms) b->until_ms = now_ms;
+}
+
 const char *mb_breaker_state_name(mb_breaker_state state) {
     return state == MB_BREAKER_CLOSED ? "closed" : state == MB_BREAKER_OPEN ? "open" : "half-open";
 }

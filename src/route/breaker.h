@@ -47,6 +47,7 @@ bool mb_breaker_is_probed(const mb_breaker *b, int64_t now_ms);
 // An attempt begins; true: its end decides about the breaker (it is handed back to mb_breaker_end).
 bool mb_breaker_begin(mb_breaker *b, int64_t now_ms);
 void mb_breaker_end(mb_breaker *b, int64_t now_ms, mb_outcome outcome, bool decides);
+void mb_breaker_half_open(mb_breaker *b, int64_t now_ms);  // it is said to be well again: from OPEN, a probe may go in
 const char *mb_breaker_state_name(mb_breaker_state state); // "closed", "open", "half-open"
 
 #endif

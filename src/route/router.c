@@ -142,6 +142,8 @@ static bool is_resting(const mb_target_facts *f, int64_t now_ms, mb_verdict *v) 
         v->why = "its breaker is open", v->at_ms = f->breaker.until_ms;
     else if (state == MB_BREAKER_HALF_OPEN && mb_breaker_is_probed(&f->breaker, now_ms))
         v->why = "its breaker is half open and being probed", v->at_ms = f->breaker.probe_end_ms;
+    else if (f->endpoint->health == MB_HEALTH_LOADING)
+        v->why = "it is loading its model", v->at_ms = now_ms; // no failure: before all others that rest
     else if (f->endpoint->health == MB_HEALTH_DOWN)
         v->why = "it does not answer probes", v->at_ms = MB_ROUTE_NEVER - 2;
     else if (f->model_state == MB_MODEL_ABSENT)

@@ -106,7 +106,7 @@ typedef struct mb_verdict {
         MB_MAY_GO,   // at once
         MB_LATER,    // at at_ms: it asked for it, or loads
         MB_QUEUED,   // a limit of ours is reached, and the call may wait; at at_ms, or MB_GATE_NEVER: when one leaves
-        MB_RESTING,  // it keeps failing, or does not answer probes: only if there is no other
+        MB_RESTING,  // it keeps failing, loads, or does not answer probes: only if there is no other
         MB_LIMITED,  // a limit of ours is reached, and the call may not wait
         MB_EXCLUDED, // not in this call
     } standing;

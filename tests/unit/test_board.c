@@ -363,6 +363,60 @@ START_TEST(an_answer_shows_that_the_provider_is_up) {
 }
 END_TEST
 
+static mb_breaker_state breaker(void) { return mb_breaker_at(&target->breaker, now_ms); }
+
+static void trips_by(int code) {
+    for (int i = 0; i < MB_BREAKER_IN_A_ROW; i++) attempt(0, code, -1);
+    ck_assert_int_eq(breaker(), MB_BREAKER_OPEN);
+}
+
+START_TEST(who_comes_back_is_let_in_at_once) {
+    static const mb_health AWAY[] = {MB_HEALTH_DOWN, MB_HEALTH_LOADING};
+    for (int i = 0; i < 2; i++) {
+        set_up();
+        trips_by(MEMBRANE_ESERVER);
+        mb_board_note_health(endpoint, AWAY[i], now_ms);
+        ck_assert_int_eq(breaker(), MB_BREAKER_OPEN);
+        mb_board_note_health(endpoint, MB_HEALTH_UP, now_ms);
+        ck_assert_int_eq(breaker(), MB_BREAKER_HALF_OPEN);
+        tear_down();
+    }
+}
+END_TEST
+
+START_TEST(who_was_there_all_the_time_is_not) {
+    set_up();
+    mb_board_note_health(endpoint, MB_HEALTH_UP, now_ms);
+    trips_by(MEMBRANE_ECONNECT);
+    mb_board_note_health(endpoint, MB_HEALTH_UP, now_ms);
+    ck_assert_int_eq(breaker(), MB_BREAKER_OPEN);
+    tear_down();
+}
+END_TEST
+
+START_TEST(who_is_asked_for_the_first_time_is_where_calls_had_found_nobody) {
+    static const int CODES[] = {MEMBRANE_ECONNECT, MEMBRANE_EDNS, MEMBRANE_ESERVER};
+    for (int i = 0; i < 3; i++) {
+        set_up();
+        trips_by(CODES[i]);
+        mb_board_note_health(endpoint, MB_HEALTH_UP, now_ms);
+        ck_assert_int_eq(breaker(), i < 2 ? MB_BREAKER_HALF_OPEN : MB_BREAKER_OPEN);
+        tear_down();
+    }
+}
+END_TEST
+
+START_TEST(news_that_nobody_renews_are_forgotten) {
+    set_up();
+    mb_board_note_health(endpoint, MB_HEALTH_DOWN, now_ms);
+    target->model_state = MB_MODEL_ABSENT;
+    mb_board_forget_news(endpoint);
+    ck_assert_int_eq(endpoint->health, MB_HEALTH_UNKNOWN);
+    ck_assert_int_eq(target->model_state, MB_MODEL_UNKNOWN);
+    tear_down();
+}
+END_TEST
+
 START_TEST(the_last_outcome_is_remembered_but_not_that_somebody_cancelled) {
     set_up();
     attempt(0, MEMBRANE_ESERVER, -1);
@@ -514,6 +568,10 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, streams_are_judged_by_their_first_token_and_others_by_their_end);
     tcase_add_test(tc, tokens_are_settled_and_remembered_for_a_minute);
     tcase_add_test(tc, an_answer_shows_that_the_provider_is_up);
+    tcase_add_test(tc, who_comes_back_is_let_in_at_once);
+    tcase_add_test(tc, who_was_there_all_the_time_is_not);
+    tcase_add_test(tc, who_is_asked_for_the_first_time_is_where_calls_had_found_nobody);
+    tcase_add_test(tc, news_that_nobody_renews_are_forgotten);
     tcase_add_test(tc, the_last_outcome_is_remembered_but_not_that_somebody_cancelled);
     tcase_add_test(tc, who_waits_is_served_when_somebody_leaves);
     tcase_add_test(tc, the_next_time_is_the_soonest_of_all_gates);

@@ -201,6 +201,25 @@ START_TEST(of_two_probes_that_fail_only_the_first_counts) {
 }
 END_TEST
 
+START_TEST(who_is_said_to_be_well_again_is_probed_at_once) {
+    set_up();
+    fail_times(5);
+    mb_breaker_half_open(&b, now_ms + 100);
+    ck_assert_int_eq(state(), MB_BREAKER_OPEN);
+    now_ms += 100;
+    ck_assert_int_eq(state(), MB_BREAKER_HALF_OPEN);
+    mb_breaker_half_open(&b, now_ms + 50);
+    ck_assert_int_eq(state(), MB_BREAKER_HALF_OPEN);
+    ends(MB_OUTCOME_BAD); // it was not: as after any probe that fails
+    ck_assert_int_eq(b.until_ms, now_ms + 10000);
+    mb_breaker_half_open(&b, now_ms);
+    ends(MB_OUTCOME_GOOD);
+    ck_assert_int_eq(state(), MB_BREAKER_CLOSED);
+    mb_breaker_half_open(&b, now_ms);
+    ck_assert_int_eq(state(), MB_BREAKER_CLOSED);
+}
+END_TEST
+
 START_TEST(states_have_names) {
     ck_assert_str_eq(mb_breaker_state_name(MB_BREAKER_CLOSED), "closed");
     ck_assert_str_eq(mb_breaker_state_name(MB_BREAKER_OPEN), "open");
@@ -224,6 +243,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, what_began_before_it_opened_decides_nothing);
     tcase_add_test(tc, who_goes_there_while_it_is_open_may_close_it_but_not_lengthen_its_rest);
     tcase_add_test(tc, of_two_probes_that_fail_only_the_first_counts);
+    tcase_add_test(tc, who_is_said_to_be_well_again_is_probed_at_once);
     tcase_add_test(tc, states_have_names);
 }
 UNIT_MAIN("breaker", tests)

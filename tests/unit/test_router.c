@@ -439,6 +439,76 @@ START_TEST(a_target_that_is_passed_over_is_never_tried) {
 }
 END_TEST
 
+// ---- what probes have found ----------------------------------------------------------------------------------------
+
+static mb_endpoint endpoints[TARGETS];
+static mb_key_facts keys[TARGETS];
+static mb_target_facts facts[TARGETS];
+
+// As set_up, with one provider a target: a letter each, u up, l loading, d down, a up without the model.
+static void set_up_probed(const char *text, const char *found) {
+    memset(endpoints, 0, sizeof endpoints);
+    memset(keys, 0, sizeof keys);
+    memset(facts, 0, sizeof facts);
+    set_up(text);
+    for (size_t i = 0; i < route.count; i++) {
+        facts[i].endpoint = &endpoints[i];
+        facts[i].key_free_at_ms = &key_times[(i + 1) * KEYS - 1]; // no target here has so many keys
+        endpoints[i].keys = &keys[i];
+        endpoints[i].key_count = 1;
+        endpoints[i].health = found[i] == 'l' ? MB_HEALTH_LOADING : found[i] == 'd' ? MB_HEALTH_DOWN : MB_HEALTH_UP;
+        facts[i].model_state = found[i] == 'a' ? MB_MODEL_ABSENT : MB_MODEL_THERE;
+        targets[i].facts = &facts[i];
+    }
+}
+
+START_TEST(who_does_not_answer_probes_is_passed_over) {
+    static const char *const FOUND[] = {"duu", "luu", "auu"};
+    for (int i = 0; i < 3; i++) {
+        set_up_probed("m1 m1 e1", FOUND[i]);
+        first();
+        TRIES(1, 0, "the first that is free");
+        set_up_probed("m1 m1 e1", FOUND[i]);
+        endpoints[1].health = MB_HEALTH_DOWN;
+        first();
+        TRIES(2, 0, "fallback");
+    }
+}
+END_TEST
+
+START_TEST(where_all_are_away_the_least_bad_one_is_asked_all_the_same) {
+    static const struct {
+        const char *found;
+        size_t target;
+    } ROWS[] = {{"ddd", 0}, {"dld", 1}, {"ada", 1}, {"dal", 2}, {"aaa", 0}};
+    for (int i = 0; i < 5; i++) {
+        set_up_probed("m1 m1 e1", ROWS[i].found);
+        first();
+        TRIES(ROWS[i].target, 0, "the least bad one");
+        ck_assert_int_eq(d.at_ms, 1000);
+    }
+}
+END_TEST
+
+START_TEST(who_loads_comes_before_an_open_breaker_and_is_polled) {
+    set_up_probed("m1 m1", "ul");
+    for (int n = 0; n < MB_BREAKER_IN_A_ROW; n++) mb_breaker_end(&facts[0].breaker, now_ms, MB_OUTCOME_BAD, false);
+    first();
+    TRIES(1, 0, "the least bad one");
+    is_loading();
+    TRIES(1, 0, "still loading");
+    ck_assert_int_gt(now_ms, 1000);
+}
+END_TEST
+
+START_TEST(probes_say_nothing_against_the_only_target) {
+    set_up_probed("m1", "d");
+    first();
+    TRIES(0, 0, "the least bad one");
+    ck_assert_str_eq(mb_route_judge(&route, 0, now_ms).why, "it does not answer probes");
+}
+END_TEST
+
 // ---- whatever happens ----------------------------------------------------------------------------------------------
 
 static uint64_t seed;
@@ -515,6 +585,10 @@ START_TEST(whatever_happens_a_call_ends_within_its_bounds) {
 END_TEST
 
 static void tests(TCase *tc) {
+    tcase_add_test(tc, who_does_not_answer_probes_is_passed_over);
+    tcase_add_test(tc, where_all_are_away_the_least_bad_one_is_asked_all_the_same);
+    tcase_add_test(tc, who_loads_comes_before_an_open_breaker_and_is_polled);
+    tcase_add_test(tc, probes_say_nothing_against_the_only_target);
     tcase_add_test(tc, the_first_target_is_tried_first_and_at_once);
     tcase_add_test(tc, a_refused_key_gives_way_to_the_next_without_a_wait_and_then_to_the_next_target);
     tcase_add_test(tc, an_unknown_model_goes_to_the_next_target_at_once);
