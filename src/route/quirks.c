@@ -51,6 +51,8 @@ static const field FIELDS[] = {
     FIELD(TEXT, version_path),
     FIELD(TEXT, load_path),
     FIELD(TEXT, unload_path),
+    FIELD(FLAG, lists_all),
+    FIELD(TEXT, default_tag),
     FIELD(TEXT, tokenize_key),
     FIELD(TEXT, embed_encoding),
     FIELD(TEXT, max_tokens_key),

@@ -28,6 +28,8 @@ typedef struct mb_quirks {
     const char *health_path, *props_path, *slots_path, *tokenize_path, *metrics_path,
         *version_path; // from the root; NULL: none
     const char *load_path, *unload_path;
+    bool lists_all;             // a model that its list does not hold is not there
+    const char *default_tag;    // of a model's name that has none: "latest"; NULL: names have no tags
     const char *tokenize_key;   // the field of tokenize_path's request that takes the text
     const char *embed_encoding; // asked for and expected in base64: "base64" (floats), "base64_int8"; NULL: not said
     const char *max_tokens_key; // "max_tokens", "max_completion_tokens"
