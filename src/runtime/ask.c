@@ -15,6 +15,7 @@ static void answered(void *user, int code, membrane_error *error) {
     q->error = error;
     q->latency_ms = mb_now_ms() - q->start_ms;
     mb_exchange_free(&q->exchange);
+    q->is_open = false;
     one_less(q->round);
 }
 
@@ -37,11 +38,13 @@ static void ask(mb_question *q, int64_t timeout_ms) {
     mb_turn_init(&q->turn, (mb_turn_sink){0});
     q->start_ms = mb_now_ms();
     q->error = NULL;
+    q->is_open = true;
     q->code = p->adapter
                   ? mb_exchange_start(&q->exchange, &q->round->m->room, &plan, &q->error)
                   : mb_error_set(&q->error, MEMBRANE_EUNSUPPORTED, "%s has no server that could be asked", p->name);
     if (q->code) {
         mb_exchange_free(&q->exchange);
+        q->is_open = false;
         one_less(q->round);
     }
 }
@@ -53,6 +56,15 @@ void mb_round_begin(mb_round *round) {
         ask(&round->questions[i], round->timeout_ms);
     }
     one_less(round);
+}
+
+void mb_round_cancel(mb_round *round) {
+    for (size_t i = 0; i < round->count; i++) {
+        mb_question *q = &round->questions[i];
+        if (q->is_open) mb_exchange_free(&q->exchange);
+        q->is_open = false;
+        mb_question_free(q);
+    }
 }
 
 void mb_question_free(mb_question *q) {

@@ -21,6 +21,7 @@ typedef struct mb_question {
     mb_exchange exchange;
     struct mb_round *round;
     int64_t start_ms;
+    bool is_open;
 } mb_question;
 
 // Some questions at once; done is called on the I/O thread when the last one is answered.
@@ -36,6 +37,7 @@ typedef struct mb_round {
 
 void mb_round_begin(mb_round *round);                     // on the I/O thread
 int mb_round_wait(mb_round *round, membrane_error **err); // from any other thread: begins, and waits for all answers
+void mb_round_cancel(mb_round *round);                    // on the I/O thread: done is not called; frees the questions
 void mb_question_free(mb_question *question);
 // The answer's JSON as a tree in the arena; NULL if there was none.
 const mb_json *mb_question_json(const mb_question *question, mb_arena *arena);

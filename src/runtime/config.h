@@ -43,6 +43,7 @@ typedef struct mb_provider {
     mb_limits limits;                    // rpm and tpm hold for each key by itself, parallel for all of them together
     bool tells_hops;                     // its requests carry the names of the hops so far (X-Membrane-Via)
     mb_endpoint *endpoint;               // of the board, once it was asked for; under the handle's board_lock
+    struct mb_probe *probe;              // that asks whether it is there, NULL: none; on the I/O thread
     const membrane_provider_table *host; // host-supplied
     void *host_user;
 } mb_provider;

@@ -63,6 +63,7 @@ struct membrane_handle {
     mb_engine_room room;
     membrane_call *first_call;
     mb_discovery found;
+    struct mb_probe *probes;
     mb_rng rng;
     mb_task close_task, serve_task;
     mb_timer serve_timer; // when a place behind a limit is free

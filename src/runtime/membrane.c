@@ -11,6 +11,7 @@
 #include "runtime/call.h"
 #include "runtime/discover.h"
 #include "runtime/fork.h"
+#include "runtime/probe.h"
 #include "seal/keyring.h"
 
 void membrane_options_init(membrane_options *options, size_t size) { mb_options_init(options, size, sizeof *options); }
@@ -80,6 +81,7 @@ static void release(membrane_t *m, bool forked) {
     mb_json_parser_free(atomic_load(&m->idle_parser));
     free_room(&m->room);
     mb_discovery_forget(m);
+    mb_probe_forget(m);
     mb_board_free(m->board);
     mb_config_unref(m->config);
     free_hosts(m->hosts);

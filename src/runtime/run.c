@@ -19,6 +19,7 @@
 #include "runtime/decision.h"
 #include "runtime/discover.h"
 #include "runtime/facts.h"
+#include "runtime/probe.h"
 #include "runtime/ready.h"
 
 #define CALL_OF(pointer, member) ((membrane_call *)((char *)(pointer)-offsetof(membrane_call, member)))
@@ -384,6 +385,7 @@ void mb_run_ended(mb_runner *r, int code, membrane_error *error) {
         over(call, code ? error : NULL);
         return;
     }
+    if (code == MEMBRANE_ECONNECT) mb_probe_hurry(call->m, call->targets[r->target].provider);
     membrane_error_free(call->last_error);
     call->last_error = error;
     const bool handed = mb_queue_was_handed(&call->queue) && !mb_cut_may_mend(call, code);
@@ -404,10 +406,12 @@ static void set_deadlines(membrane_call *call) {
 
 static void first_step(membrane_call *call) {
     set_deadlines(call);
-    if (mb_facts_open(call, call->start_ms) != 0)
+    if (mb_facts_open(call, call->start_ms) != 0) {
         out_of_memory(call);
-    else
-        mb_run_step(call, NULL);
+        return;
+    }
+    mb_probe_use(call);
+    mb_run_step(call, NULL);
 }
 
 static void on_discovered(void *user, int code, membrane_error *error) {

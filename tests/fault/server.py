@@ -6,7 +6,7 @@ It prints its port and those of a trap (nobody may ever connect there), of one t
 that does not even accept, and ends when its stdin is closed. The model's name in a request says what goes wrong (ways.py,
 says.py): NAME, NAME--ARGUMENT or NAME#ANYTHING, where the whole text counts its requests (for "fails at first, then
 works"). GET /__log?MODEL tells {"requests", "bytes", "sent", "keys", "peak", "hops", "last", "trapped"}; GET /__frames?WIRE the lines
-"bytes ends text" of a good stream.
+"bytes ends text" of a good stream; /__engine is engine.py's.
 """
 import json
 import os
@@ -17,6 +17,7 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
+import engine
 import says
 import ways
 import wires
@@ -33,8 +34,9 @@ class Gone(Exception):
 class Client:
     """One connection: bytes in, bytes out, and the ways to end it."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, of=None):
         self.sock = sock
+        self.engine = of  # engine.py; None: the server itself
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.data = b""
         self.model = ""
@@ -195,7 +197,11 @@ def one(c):
     path, data = c.request()
     if path.startswith("/__"):
         c.model = "__"
+        if path.startswith("/__engine"):
+            return engine.command(c, path.partition("?")[2], serve)
         return (frames if path.startswith("/__frames") else tell)(c, path.partition("?")[2])
+    if c.engine and c.engine.answers(c, path):
+        return None
     body = json.loads(data or b"{}")
     wire = wires.find(path)
     c.wire = wire or wires.WIRES[0]
@@ -227,8 +233,8 @@ def find_way(name):
     return None
 
 
-def serve(sock):
-    client = Client(sock)
+def serve(sock, of=None):
+    client = Client(sock, of)
     try:
         while True:
             one(client)
