@@ -73,6 +73,31 @@ static void show_members(cli_app *app, const membrane_result *result) {
     }
 }
 
+static void cell_failure(cli_text *t, cli_json item) {
+    cli_json note = json_get(item, "note"), message = json_get(item, "error.message");
+    if (note.at) json_put(t, note);
+    if (message.at) json_put(t, message);
+}
+
+static void cell_time(cli_text *t, cli_json item) { put_ms(t, json_int(json_get(item, "latency_ms"), -1)); }
+
+// Of a logical model: a line a target.
+static void show_targets(cli_app *app, const membrane_result *result) {
+    static const cli_column columns[] = {{"TARGET", "name", NULL, false},
+                                         {"STATE", "state", NULL, false},
+                                         {"AFTER", "", cell_time, true},
+                                         {"NOTE", "", cell_failure, false}};
+    size_t len = 0;
+    const char *str = membrane_result_json(result, &len);
+    out_table(app, json_get(json_root(str, len), "targets"), columns, 4);
+}
+
+static bool has_targets(const membrane_result *result) {
+    size_t len = 0;
+    const char *str = membrane_result_json(result, &len);
+    return json_get(json_root(str, len), "targets").at != NULL;
+}
+
 static int one(cli_app *app, membrane_t *m, const char *action, const char *name, const ask *how) {
     membrane_result *result = NULL;
     membrane_error *err = NULL;
@@ -88,6 +113,8 @@ static int one(cli_app *app, membrane_t *m, const char *action, const char *name
     if (status != 0) return fail_free(app, err);
     if (app->json)
         out_result(result);
+    else if (has_targets(result))
+        show_targets(app, result);
     else
         show_members(app, result);
     membrane_result_free(result);
@@ -115,7 +142,8 @@ int models_main(cli_app *app) {
     bool is_list = strcmp(action, "list") == 0;
     int code = check_action(app, 2);
     if (!code && !is_list && !name)
-        code = fail(app, MEMBRANE_EINVAL, "membrane models", "models %s needs a model: provider/model", action);
+        code = fail(app, MEMBRANE_EINVAL, "membrane models",
+                    "models %s needs a model: provider/model, or a name of the configuration", action);
     if (!code) code = read_options(app, action, &how);
     if (!code) code = cli_open(app, &m);
     if (!code) code = is_list ? list(app, m, name, &how) : one(app, m, action, name, &how);

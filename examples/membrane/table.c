@@ -137,6 +137,7 @@ static const example_row run_examples[] = {
 static const example_row models_examples[] = {
     {"membrane models", "All models of all providers"},
     {"membrane models load ollama/qwen2.5 --keep-alive 30m", "Have a model ready for half an hour"},
+    {"membrane models load chat", "Have all local targets of a model of the configuration ready"},
     {0}};
 static const example_row providers_examples[] = {
     {"membrane providers", "Who answers right now"}, {"membrane providers --no-probe", "What is configured"}, {0}};

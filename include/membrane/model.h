@@ -41,11 +41,15 @@ MEMBRANE_API int membrane_model_show(membrane_t *m, const char *name, int64_t ti
 /**
  * Loads a model into its engine and says how long it took. keep_alive_ms: how long the engine keeps it after its last
  * use (MEMBRANE_FOREVER: for good; 0: the engine's default). MEMBRANE_EUNSUPPORTED where an engine cannot.
+ *
+ * Of a logical model all local targets of its main list are loaded, one at a time an engine, timeout_ms each:
+ * {name, kind:"logical", targets:[{name, provider, engine, model, state, latency_ms, note?, error?:{kind, message}}]}
+ * with the states loaded, there (its engine loads nothing on demand, and answers) and failed. It fails where all did.
  */
 MEMBRANE_API int membrane_model_load(membrane_t *m, const char *name, int64_t keep_alive_ms, int64_t timeout_ms,
                                      membrane_result **ret_result, membrane_error **err);
 
-/** Takes a model out of its engine's memory. */
+/** Takes a model out of its engine's memory; of a logical one all local targets, told as by membrane_model_load. */
 MEMBRANE_API int membrane_model_unload(membrane_t *m, const char *name, int64_t timeout_ms,
                                        membrane_result **ret_result, membrane_error **err);
 

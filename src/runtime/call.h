@@ -40,6 +40,7 @@ struct membrane_call {
     const char *via;
     bool discovers;              // the targets are looked for on the I/O thread
     bool is_logical;             // the targets are those of a model of the configuration
+    const mb_model *model;       // NULL: none
     const char *model_name;      // of it, NULL: none
     mb_way way;                  // as configured and as the call says
     int retries;                 // MEMBRANE_UNSET: as configured

@@ -43,6 +43,7 @@ typedef struct mb_provider {
     mb_limits limits;                    // rpm and tpm hold for each key by itself, parallel for all of them together
     bool tells_hops;                     // its requests carry the names of the hops so far (X-Membrane-Via)
     mb_endpoint *endpoint;               // of the board, once it was asked for; under the handle's board_lock
+    bool is_loading;                     // a model, because we asked for it; on the I/O thread
     struct mb_probe *probe;              // that asks whether it is there, NULL: none; on the I/O thread
     const membrane_provider_table *host; // host-supplied
     void *host_user;
@@ -75,6 +76,8 @@ typedef struct mb_model {
     const mb_target *targets;
     size_t target_count;
     mb_way way;
+    bool warm;       // its local targets are loaded when its first call begins
+    bool was_warmed; // they were; on the I/O thread
 } mb_model;
 
 // Where a part of the configuration comes from.

@@ -63,6 +63,7 @@ static const shape model[] = {{"policy", TEXT},
                               {"sticky", SPAN},
                               {"max_wait", TIME},
                               {"on_cut", TEXT},
+                              {"warm", SWITCH},
                               {"min_tokens_per_s", REAL},
                               {"aliases", TEXTS},
                               {0}};

@@ -186,6 +186,7 @@ static int compile_model(mb_config *config, const mb_json *table, mb_model *mode
     mb_target *targets = mb_arena_alloc(&config->arena, room * sizeof *targets);
     if (!targets) return mb_error_no_memory(err);
     *model = (mb_model){.name = table->key, .targets = targets, .way = MB_WAY_DEFAULT};
+    model->warm = mb_json_bool(mb_json_get(table, "warm"), false);
     int code = read_way(config, table, &model->way, err);
     if (code == 0) code = add_targets(config, model, targets, main_list, MB_GROUP_MAIN, err);
     for (size_t i = 0; code == 0 && i < MB_COUNT(lists); i++)

@@ -64,6 +64,7 @@ struct membrane_handle {
     membrane_call *first_call;
     mb_discovery found;
     struct mb_probe *probes;
+    struct mb_load *loads; // that wait or run
     mb_rng rng;
     mb_task close_task, serve_task;
     mb_timer serve_timer; // when a place behind a limit is free

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "runtime/ask.h"
 #include "runtime/call.h"
+#include "runtime/load.h"
 #include "runtime/result.h"
 
 enum { DEFAULT_MS = 10000, DEFAULT_PROBE_MS = 5000 };
@@ -324,18 +325,35 @@ int membrane_model_show(membrane_t *m, const char *name, int64_t timeout_ms, mem
     return finish_one(&o, NULL, code, ret_result, err);
 }
 
+// Of a logical model all local targets are meant; NULL: it is none.
+static const mb_model *logical(membrane_t *m, const char *name, mb_config **ret_config) {
+    if (!m || !name || mb_handle_is_forked(m)) return NULL; // which ask_one tells
+    mb_config *config = mb_handle_config(m);
+    const mb_model *model = mb_config_model(config, name);
+    *ret_config = config;
+    if (!model) mb_config_unref(config);
+    return model;
+}
+
 int membrane_model_load(membrane_t *m, const char *name, int64_t keep_alive_ms, int64_t timeout_ms,
                         membrane_result **ret_result, membrane_error **err) {
     one o = {0};
     if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_load: ret_result is NULL");
     if (timeout_ms <= 0) timeout_ms = MB_TIME_FIRST_TOKEN_LOCAL; // reading a model from disk takes its time
+    mb_config *config;
+    const mb_model *model = logical(m, name, &config);
+    if (model) return mb_load_model(m, config, model, MB_ASK_LOAD, keep_alive_ms, timeout_ms, ret_result, err);
     return finish_one(&o, "loaded", ask_one(m, name, MB_ASK_LOAD, keep_alive_ms, timeout_ms, &o, err), ret_result, err);
 }
 
 int membrane_model_unload(membrane_t *m, const char *name, int64_t timeout_ms, membrane_result **ret_result,
                           membrane_error **err) {
     one o = {0};
+    mb_config *config;
     if (!ret_result) return mb_error_set(err, MEMBRANE_EINVAL, "membrane_model_unload: ret_result is NULL");
+    if (timeout_ms <= 0) timeout_ms = DEFAULT_MS;
+    const mb_model *model = logical(m, name, &config);
+    if (model) return mb_load_model(m, config, model, MB_ASK_UNLOAD, 0, timeout_ms, ret_result, err);
     return finish_one(&o, "unloaded", ask_one(m, name, MB_ASK_UNLOAD, 0, timeout_ms, &o, err), ret_result, err);
 }
 

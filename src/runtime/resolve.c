@@ -126,6 +126,7 @@ static int one_target(membrane_call *call, const mb_provider *provider, const ch
 static int logical(membrane_call *call, const mb_model *model, const char *because, membrane_error **err) {
     call->chosen_because = because;
     call->is_logical = true;
+    call->model = model;
     call->model_name = model->name;
     return mb_resolve_set(call, model->targets, model->target_count, &model->way, err);
 }

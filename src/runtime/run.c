@@ -19,6 +19,7 @@
 #include "runtime/decision.h"
 #include "runtime/discover.h"
 #include "runtime/facts.h"
+#include "runtime/load.h"
 #include "runtime/probe.h"
 #include "runtime/ready.h"
 
@@ -329,6 +330,7 @@ static mb_route_decision decide(membrane_call *call, const mb_route_failure *fai
         call->taken = d.target;
         if (call->route.count == 1 && call->chosen_because) d.reason = call->chosen_because;
         call->taken_because = d.reason;
+        mb_load_warm(call);
     }
     return d;
 }

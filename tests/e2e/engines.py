@@ -83,8 +83,8 @@ class Engine:
             running.remove(self)
 
 
-def llama(model, *args, wait=True):
-    port = free_port()
+def llama(model, *args, wait=True, port=None):
+    port = port or free_port()
     argv = [f"{CACHE}/bin/llama-server", "--host", "127.0.0.1", "--port", str(port), "-t", "1", *args]
     if model:
         argv += ["-m", f"{CACHE}/models/{model}.gguf", "--alias", model, "-c", "2048", "-np", "2", "--metrics", "--jinja"]
@@ -108,9 +108,9 @@ def ollama():
     return engine
 
 
-def config(providers, models=None, log=None):
+def config(providers, models=None, log=None, **more):
     path = os.path.join(WORK, f"config-{time.monotonic_ns()}.json")
-    tree = {"version": 1, "providers": providers}
+    tree = {"version": 1, "providers": providers, **more}
     if models:
         tree["models"] = models
     if log:
@@ -151,6 +151,31 @@ def probe(path, request, *args):
     lines = [json.loads(line) for line in process.stdout]
     process.wait(timeout=60)
     return lines
+
+
+class Session:
+    """One handle over many calls: a request, or the beginning of a record of its running log that is waited for."""
+
+    def __init__(self, path):
+        self.process = subprocess.Popen([PROBE, path, "--lines"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def call(self, **request):
+        result = self.say(json.dumps({"messages": user("Hello"), "max_tokens": 8, "stream": True, **request}))["result"]
+        return [(a["provider"], a.get("kind", "ok")) for a in result["attempts"]]
+
+    def waits_for(self, text):
+        started = time.monotonic()
+        assert self.say(text)["told"], f"nobody said {text}"
+        return time.monotonic() - started
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=10)
 
 
 def result_of(lines):
@@ -414,12 +439,73 @@ def the_first_engine_dies_in_the_middle_of_200_calls(_):
     second.stop()
 
 
+def a_killed_engine_is_passed_over_and_used_again_when_it_is_back(_):
+    first, second = llama("tiny-say"), llama("tiny-say")
+    path = config({"first": provider(first), "second": provider(second)},
+                  {"default": {"targets": [{"target": "first/tiny-say"}, {"target": "second/tiny-say"}], "retries": 0}},
+                  probes={"interval": "1s"})
+    session = Session(path)
+    equal(session.call(), [("first", "ok")], "at first")
+    for _ in range(2):
+        first.stop()
+        down = session.waits_for("first: does not answer probes")
+        for _ in range(5):
+            equal(session.call(), [("second", "ok")], "while it is away")
+        first = llama("tiny-say", port=first.port)
+        up = session.waits_for("first: answers again")
+        equal(session.call(), [("first", "ok")], "when it is back")
+        print(f"# killed: passed over after {down:.2f} s; started: used again after {up:.2f} s")
+        assert down < 2 and up < 2, "more than its interval"
+    session.close()
+    first.stop()
+    second.stop()
+
+
+def a_model_is_loaded_wherever_it_is_local(e):
+    """One that loads on demand, one that holds its model anyway, one that does not know it, one that is away."""
+    holds = llama("tiny-say")
+    providers = {"o": provider(e), "l": provider(holds), "gone": {"kind": "vllm", "base_url": f"http://127.0.0.1:{free_port()}/v1"}}
+    names = ["o/tiny-say", "l/tiny-say", "o/nope", "gone/x", "o/tiny-tool"]
+    path = config(providers, {"all": {"targets": [{"target": n} for n in names]}, "none": {"targets": [{"target": "gone/x"}]}})
+    cli(path, "models", "unload", "o/tiny-say")
+    cli(path, "models", "unload", "o/tiny-tool")
+    told = cli_json(path, "models", "load", "all", "--keep-alive", "5m")["targets"]
+    equal([(t["name"], t["state"]) for t in told], list(zip(names, ["loaded", "there", "failed", "failed", "loaded"])), "states")
+    equal([told[i]["error"]["kind"] for i in (2, 3)], ["model_not_found", "connect"], "errors")
+    assert "on demand" in told[1]["note"], told[1]
+    state = lambda: {i["model"].split(":")[0]: i.get("loaded") for i in cli_json(path, "models", "list", "o")["items"]}
+    assert state()["tiny-say"] and state()["tiny-tool"], state()
+    shown = cli(path, "models", "load", "all").stdout
+    assert "l/tiny-say" in shown and "there" in shown, shown
+    equal(cli_json(path, "models", "load", "none", code=3)["error"]["kind"], "connect", "where all fail")
+    cli(path, "models", "unload", "all")
+    wait_for(lambda: not state()["tiny-say"] and not state()["tiny-tool"], 5)
+    holds.stop()
+
+
+def a_warm_model_is_loaded_in_the_background(e):
+    other = llama("tiny-say")
+    path = config({"o": provider(e), "l": provider(other)},
+                  {"default": {"targets": [{"target": "l/tiny-say"}, {"target": "o/tiny-say"}, {"target": "o/tiny-tool"}], "warm": True}},
+                  probes={"interval": 0})
+    cli(path, "models", "unload", "default")
+    session = Session(path)
+    equal(session.call(), [("l", "ok")], "who answers")
+    session.waits_for("o/tiny-say was loaded")
+    session.waits_for("o/tiny-tool was loaded")
+    session.close()
+    state = {i["model"].split(":")[0]: i.get("loaded") for i in cli_json(path, "models", "list", "o")["items"]}
+    assert state["tiny-say"] and state["tiny-tool"], state
+    other.stop()
+
+
 SHARED = [list_of_models, chat_and_stream_say_the_same, usage_is_what_the_engine_reports, tool_call_out_and_result_back,
           thinking_is_kept_apart, structured_output_fits_its_schema, a_prompt_that_is_too_long_is_context_overflow,
           an_unknown_model_is_not_found, embeddings_are_the_engines, cancelled_in_mid_stream_the_engine_is_free,
           killed_in_mid_stream_the_partial_text_is_there]
-LLAMA = SHARED + [a_loading_engine_is_waited_for, a_router_loads_and_unloads, the_first_engine_dies_in_the_middle_of_200_calls]
-OLLAMA = SHARED + [ollama_loads_and_unloads]
+LLAMA = SHARED + [a_loading_engine_is_waited_for, a_router_loads_and_unloads, the_first_engine_dies_in_the_middle_of_200_calls,
+                  a_killed_engine_is_passed_over_and_used_again_when_it_is_back]
+OLLAMA = SHARED + [ollama_loads_and_unloads, a_model_is_loaded_wherever_it_is_local, a_warm_model_is_loaded_in_the_background]
 
 
 class Many:

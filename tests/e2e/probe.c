@@ -4,6 +4,8 @@
 //
 //   probe CONFIG [--idle MS] [--first MS] [--deadline MS] [--retries N] [--cancel-after EVENTS]
 //   probe CONFIG --many CALLS --flight N [--mark FILE]   one line a call; FILE is made once a quarter of them ended
+//   probe CONFIG --lines                                 a line of input is a request, or a text that a record of the
+//                                                        running log is waited for; one line of output each
 //   probe CONFIG --log                                   with --many: then the call log, one line
 #include <fcntl.h>
 #include <membrane/membrane.h>
@@ -15,7 +17,7 @@
 
 typedef struct settings {
     membrane_call_options call;
-    int cancel_after, calls, flight, log;
+    int cancel_after, calls, flight, log, lines;
     const char *mark;
 } settings;
 
@@ -60,6 +62,8 @@ static settings read_settings(char **argv) {
             s.flight = number(argv, &i);
         else if (!strcmp(argv[i], "--log"))
             s.log = 1;
+        else if (!strcmp(argv[i], "--lines"))
+            s.lines = 1;
         else if (!strcmp(argv[i], "--mark") && argv[i + 1])
             s.mark = argv[++i];
         else
@@ -139,13 +143,45 @@ static void many_calls(membrane_t *m, const settings *s, const char *request) {
     membrane_result_free(log);
 }
 
+// Records come in pieces; each is found once.
+static void wait_for_record(membrane_t *m, const char *text) {
+    static char heard[1 << 20];
+    static size_t heard_len;
+    char *at = NULL;
+    for (int tries = 0; !(at = strstr(heard, text)) && tries < 300; tries++) {
+        size_t len = 0;
+        membrane_log_read(m, "info", heard + heard_len, sizeof heard - 1 - heard_len, &len, NULL, 100);
+        heard[heard_len += len] = '\0';
+    }
+    if (at) *at = '~';
+    printf("{\"told\":%s}\n", at ? "true" : "false");
+}
+
+static void lines(membrane_t *m, const settings *s) {
+    char *line = NULL, none[64];
+    size_t cap = 0, len;
+    crowd c = {.m = m, .set = s};
+    pthread_mutex_init(&c.lock, NULL);
+    membrane_log_read(m, "info", none, sizeof none, &len, NULL, 0); // nothing is kept before somebody reads
+    while (getline(&line, &cap, stdin) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        c.request = line;
+        if (*line == '{')
+            counted_call(&c);
+        else
+            wait_for_record(m, line);
+        fflush(stdout);
+    }
+    free(line);
+}
+
 int main(int argc, char **argv) {
     membrane_options o;
     membrane_t *m = NULL;
     membrane_error *err = NULL;
     if (argc < 2) return 2;
     settings s = read_settings(argv);
-    char *request = read_all(stdin);
+    char *request = s.lines ? NULL : read_all(stdin);
     membrane_options_init(&o, sizeof o);
     o.config_path = argv[1];
     if (membrane_open(&o, &m, &err) != 0) {
@@ -153,7 +189,9 @@ int main(int argc, char **argv) {
         membrane_error_free(err);
         return 2;
     }
-    if (s.calls)
+    if (s.lines)
+        lines(m, &s);
+    else if (s.calls)
         many_calls(m, &s, request);
     else
         one_call(m, &s, request);

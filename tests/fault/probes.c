@@ -50,6 +50,7 @@ static char *config_of(const char *targets, int interval_ms) {
              "  a: {kind: llamacpp, base_url: \"http://127.0.0.1:%ld/v1\"}\n"
              "  b: {kind: ollama, base_url: \"http://127.0.0.1:%ld\"}\n"
              "models:\n  m: {targets: [%s], retries: 0}\n"
+             "  w: {targets: [{target: a/good}, {target: b/good}, {target: \"b/good#2\"}], warm: true}\n"
              "  alone: {targets: [{target: a/good}], fallbacks: {context_overflow: [o/good]}}\n"
              "probes: {interval: %d}\n",
              port_of("a"), port_of("b"), targets, interval_ms);
@@ -290,6 +291,33 @@ static void it_closes_while_a_probe_waits(void) {
     engine("a", "well");
 }
 
+static membrane_t *open_warm(void) { return fault_open(config_of(PAIR, 0)); }
+
+// Two models of one engine: the second one's turn comes when the first is there.
+static void an_engine_loads_one_model_at_a_time(void) {
+    membrane_t *m = open_warm();
+    const long before = asked("b", "/api/embed");
+    listen_in(m);
+    GOES(m, "w", "a:ok");
+    told(m, "b/good was loaded");
+    told(m, "b/good#2 was loaded");
+    CHECK(asked("b", "/api/embed") == before + 2, "%ld loads", asked("b", "/api/embed") - before);
+    GOES(m, "w", "a:ok");
+    CHECK(asked("b", "/api/embed") == before + 2, "loaded again");
+    close_in_time(m);
+}
+
+static void it_closes_while_a_model_loads(void) {
+    membrane_t *m = open_warm();
+    const long before = asked("b", "/api/embed");
+    engine("b", "hang");
+    GOES(m, "w", "a:ok");
+    WAIT_FOR(asked("b", "/api/embed") > before, "nothing is loaded");
+    close_in_time(m);
+    CHECK(asked("b", "/api/embed") == before + 1, "both were loaded at once");
+    engine("b", "well");
+}
+
 static void a_forked_child_lets_go_of_it(void) {
     membrane_t *m = open_with(PAIR);
     int status = -1;
@@ -353,6 +381,8 @@ int main(void) {
         {"an interval of nothing asks nobody", an_interval_of_nothing_asks_nobody},
         {"they stop when nobody calls, and begin again", they_stop_when_nobody_calls_and_begin_again},
         {"it closes while a probe waits", it_closes_while_a_probe_waits},
+        {"an engine loads one model at a time", an_engine_loads_one_model_at_a_time},
+        {"it closes while a model loads", it_closes_while_a_model_loads},
         {"a forked child lets go of it", a_forked_child_lets_go_of_it},
         {"a reload ends what it leaves out", a_reload_ends_what_it_leaves_out},
     };

@@ -18,7 +18,8 @@ void scenarios_prepare(void) {
         "version: 1\nproviders:\n"
         "  o: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", api_key: " FAULT_KEY "}\n"
         "  l: {kind: ollama, base_url: \"http://127.0.0.1:%d\", headers: {X-More: yes please}}\n"
-        "models:\n  both: {targets: [{target: o/status--429-json}, {target: l/good}], fallbacks: {error: [o/good]}}\n",
+        "models:\n  both: {targets: [{target: o/status--429-json}, {target: l/good}], fallbacks: {error: [o/good]}}\n"
+        "probes: {interval: 0}\n",
         fault_at.port, fault_at.port);
     snprintf(log_path, sizeof log_path, "/tmp/membrane-fault-%d.db", (int)getpid());
 }
@@ -204,6 +205,13 @@ static int warm(membrane_t *m) {
     return shown(code, r, err);
 }
 
+static int load_all(membrane_t *m) {
+    membrane_result *r = NULL;
+    membrane_error *err = NULL;
+    int code = membrane_model_load(m, "both", MEMBRANE_FOREVER, 2000, &r, &err);
+    return shown(code, r, err);
+}
+
 static int doctor(membrane_t *m) {
     membrane_result *r = NULL;
     membrane_error *err = NULL;
@@ -294,6 +302,7 @@ SCENARIO(configuration)
 SCENARIO(models)
 SCENARIO(providers)
 SCENARIO(warm)
+SCENARIO(load_all)
 SCENARIO(doctor)
 SCENARIO(logs)
 SCENARIO(budgets)
@@ -310,9 +319,10 @@ static int run_logs_in_a_file(void) {
 #define ROW(name)                                                                                                      \
     { #name, run_##name }
 const scenario SCENARIOS[] = {
-    ROW(nothing), ROW(o_stream),   ROW(o_whole), ROW(l_stream),       ROW(l_whole),   ROW(calls),         ROW(fallback),
-    ROW(schema),  ROW(extractive), ROW(embed),   ROW(refused),        ROW(cut),       ROW(bad_request),   ROW(text),
-    ROW(plan),    ROW(read_lines), ROW(models),  ROW(descriptor),     ROW(providers), ROW(configuration), ROW(warm),
-    ROW(doctor),  ROW(logs),       ROW(host),    ROW(logs_in_a_file), ROW(budgets),
+    ROW(nothing),     ROW(o_stream),       ROW(o_whole),    ROW(l_stream),   ROW(l_whole), ROW(calls),
+    ROW(fallback),    ROW(schema),         ROW(extractive), ROW(embed),      ROW(refused), ROW(cut),
+    ROW(bad_request), ROW(text),           ROW(plan),       ROW(read_lines), ROW(models),  ROW(descriptor),
+    ROW(providers),   ROW(configuration),  ROW(warm),       ROW(load_all),   ROW(doctor),  ROW(logs),
+    ROW(host),        ROW(logs_in_a_file), ROW(budgets),
 };
 const size_t SCENARIO_COUNT = COUNT(SCENARIOS);

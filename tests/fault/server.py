@@ -171,7 +171,8 @@ def models(c, path):
 
 
 def embed(c, path, body):
-    texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    given = body.get("input", [])  # without one Ollama loads the model
+    texts = given if isinstance(given, list) else [given]
     vectors = [[0.5, 0.25] for _ in texts]
     if path == "/api/embed":
         return c.whole(200, json.dumps({"model": "fault", "embeddings": vectors, "prompt_eval_count": 2}))

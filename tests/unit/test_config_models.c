@@ -159,6 +159,16 @@ END_TEST
 
 // ---- weights and limits --------------------------------------------------------------------------------------------
 
+START_TEST(a_model_is_kept_warm_where_it_says_so) {
+    good(with("warm: true"));
+    ck_assert(model("m")->warm);
+    good(with("warm: false"));
+    ck_assert(!model("m")->warm);
+    bad(with("warm: always"), "a.yaml:4: models.m.warm must be true or false, not a text");
+    done();
+}
+END_TEST
+
 START_TEST(targets_have_weights_and_limits_and_providers_have_limits) {
     good("providers:\n  a: {kind: ollama, limits: {rpm: 60, tpm: 100000, parallel: 4}, tells_hops: true}\n"
          "models:\n  m:\n    policy: weighted\n    targets:\n      - {target: a/x, weight: 0.25}\n      - a/y\n"
@@ -491,6 +501,7 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, each_policy_has_a_name_and_a_slip_is_told_the_nearest);
     tcase_add_test(tc, hedge_sticky_and_max_wait_are_switches_or_times);
     tcase_add_test(tc, a_cut_and_a_slow_stream_have_their_rules);
+    tcase_add_test(tc, a_model_is_kept_warm_where_it_says_so);
     tcase_add_test(tc, targets_have_weights_and_limits_and_providers_have_limits);
     tcase_add_test(tc, limits_of_a_target_are_said_once_and_hold_wherever_it_is_named);
     tcase_add_test(tc, a_model_that_draws_by_weight_has_one);
