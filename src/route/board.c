@@ -191,7 +191,7 @@ void mb_board_enter(mb_board *b, mb_target_facts *t, int key, int64_t tokens, in
     mb_gate_enter(&t->gate, tokens, now_ms);
     mb_gate_enter(&e->gate, 0, now_ms);
     mb_gate_enter(&e->keys[key].gate, tokens, now_ms);
-    e->next_key = (unsigned)key + 1;
+    e->next_key = key + 1 < e->key_count ? (unsigned)key + 1 : 0;
     t->refs++;
 }
 

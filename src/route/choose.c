@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "route/choose.h"
 
+#include <math.h>
+
+static bool awaits_probe(const mb_breaker *b, int64_t now_ms) {
+    return b->until_ms && mb_breaker_at(b, now_ms) == MB_BREAKER_HALF_OPEN && !mb_breaker_is_probed(b, now_ms);
+}
+
 static int in_flight(const mb_route_target *t) { return t->facts ? t->facts->gate.in_flight : 0; }
 
 // The target that the session stays with, or one that waits for its probe: without a call there it would never be
@@ -14,8 +20,7 @@ static bool has_precedence(const mb_route *route, const uint32_t *free, size_t c
     }
     for (size_t n = 0; n < count && route->policy != MB_POLICY_ORDERED; n++) {
         const mb_target_facts *facts = route->targets[free[n]].facts;
-        if (!facts || mb_breaker_at(&facts->breaker, now_ms) == MB_BREAKER_CLOSED) continue;
-        if (route->targets[free[n]].weight <= 0) continue;
+        if (!facts || !awaits_probe(&facts->breaker, now_ms) || route->targets[free[n]].weight <= 0) continue;
         *ret = (mb_choice){free[n], "probe of a target that failed"};
         return true;
     }
@@ -62,17 +67,45 @@ static double cost_score(const mb_route_target *t, int64_t now_ms) {
     return t->cost_usd_micros >= 0 ? (double)t->cost_usd_micros : 1e18;
 }
 
-// The part of its limits that is used; without limits the tokens of the last minute, which weigh less than any part.
-static double use_score(const mb_route_target *t, int64_t now_ms) {
+// The part of its limits that is used: of its own, or of all keys of its provider together. What is beyond low need not
+// be known more exactly.
+static double use_score(const mb_route_target *t, int64_t now_ms, double low) {
     if (!t->facts) return 0;
-    double used = mb_gate_used(&t->facts->gate, now_ms);
+    double own = mb_gate_used(&t->facts->gate, now_ms), keys = 0;
+    if (own > low) return own;
     const mb_endpoint *e = t->facts->endpoint;
     for (int i = 0; i < e->key_count; i++) {
-        double part = mb_gate_used(&e->keys[i].gate, now_ms) / e->key_count;
-        if (part > used) used = part;
+        double part = mb_gate_used(&e->keys[i].gate, now_ms);
+        if (part > 0) keys += part;
     }
-    double tokens = mb_facts_tokens(t->facts, now_ms) * 1e-12;
-    return (used > 0 ? used : 0) + (tokens < 1e-6 ? tokens : 1e-6);
+    if (keys > 0) keys /= e->key_count;
+    return own > keys ? own : keys;
+}
+
+// The tokens of the last minute. They are known from below without the exponential: where that is beyond low already,
+// it will do.
+static double token_score(const mb_route_target *t, int64_t now_ms, double low) {
+    if (!t->facts) return 0;
+    double least = t->facts->tokens * (1 - (double)(now_ms - t->facts->tokens_ms) / 60000.0);
+    return least > low ? least : mb_facts_tokens(t->facts, now_ms);
+}
+
+// Where the same part is used, mostly none, the tokens decide.
+static size_t least_used(const mb_route *route, const uint32_t *free, size_t count, int64_t now_ms) {
+    size_t best = free[0];
+    double low = use_score(&route->targets[best], now_ms, HUGE_VAL);
+    double low_tokens = token_score(&route->targets[best], now_ms, HUGE_VAL);
+    for (size_t n = 1; n < count; n++) {
+        const mb_route_target *t = &route->targets[free[n]];
+        double used = use_score(t, now_ms, low);
+        if (used > low) continue;
+        double tokens = token_score(t, now_ms, used < low ? HUGE_VAL : low_tokens);
+        if (used == low && tokens >= low_tokens) continue;
+        best = free[n];
+        low = used;
+        low_tokens = tokens;
+    }
+    return best;
 }
 
 // What a new call there would wait for its first token. Who was never asked is asked, but not by all at once.
@@ -102,7 +135,7 @@ mb_choice mb_choose(const mb_route *route, const uint32_t *free, size_t count, i
     case MB_POLICY_LEAST_BUSY: return (mb_choice){lowest(route, free, count, now_ms, busy_score), "the least busy"};
     case MB_POLICY_LATENCY: return (mb_choice){by_latency(route, free, count, now_ms, unit), "the quicker of two"};
     case MB_POLICY_CHEAPEST: return (mb_choice){lowest(route, free, count, now_ms, cost_score), "the cheapest"};
-    case MB_POLICY_USAGE: return (mb_choice){lowest(route, free, count, now_ms, use_score), "the least used"};
+    case MB_POLICY_USAGE: return (mb_choice){least_used(route, free, count, now_ms), "the least used"};
     case MB_POLICY_ORDERED: break;
     }
     return (mb_choice){free[0], "first target"};

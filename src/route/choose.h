@@ -10,7 +10,8 @@ typedef struct mb_choice {
     const char *reason; // static text
 } mb_choice;
 
-// free: indexes into route->targets, in their order; count of them, at least one. unit: a random number in [0, 1).
+// free: indexes into route->targets, in their order; count of them, at least one. unit: a random number in [0, 1), of
+// which the upper half of the bits is used.
 mb_choice mb_choose(const mb_route *route, const uint32_t *free, size_t count, int64_t now_ms, double unit);
 
 #endif

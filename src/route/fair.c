@@ -71,6 +71,7 @@ void mb_fair_remove(mb_waiter *w) {
     mb_fair *fair = w->fair;
     mb_fair_session *s = w->session;
     if (!fair) return;
+    const bool was_its_turn = mb_fair_first(fair) == w;
     w->fair = NULL;
     w->session = NULL;
     fair->count--;
@@ -78,7 +79,6 @@ void mb_fair_remove(mb_waiter *w) {
         unlink_waiter(&fair->front, &fair->front_last, w);
         return;
     }
-    const bool was_its_turn = fair->turn == s && s->first == w;
     unlink_waiter(&s->first, &s->last, w);
     if (!s->first)
         forget_session(fair, s);

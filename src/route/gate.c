@@ -13,9 +13,16 @@ static int64_t worth_ns(int64_t per_minute, int64_t units) {
     return worth;
 }
 
+// Whether there is room without a doubt, and without a division, which would cost more than all the rest.
+static bool has_ample_room(int64_t full_ns, int64_t per_minute, int64_t units, int64_t now_ns) {
+    double room = (double)(now_ns + MINUTE_NS - full_ns), limit = (double)per_minute;
+    return room * limit * 0.999 > (double)units * ((double)MINUTE_NS + limit); // limit: what rounding up adds
+}
+
 // More than a minute's worth counts as a minute's: it goes in when the bucket is full.
 static int64_t bucket_opens_at(int64_t full_ns, int64_t per_minute, int64_t units, int64_t now_ms) {
     if (!per_minute || units <= 0 || full_ns <= now_ms * MS_NS) return now_ms;
+    if (has_ample_room(full_ns, per_minute, units, now_ms * MS_NS)) return now_ms;
     int64_t worth = units >= per_minute ? MINUTE_NS : worth_ns(per_minute, units);
     int64_t at_ns = full_ns + (worth < MINUTE_NS ? worth : MINUTE_NS) - MINUTE_NS;
     return at_ns <= now_ms * MS_NS ? now_ms : (at_ns + MS_NS - 1) / MS_NS;
@@ -75,19 +82,10 @@ void mb_gate_settle(mb_gate *g, int64_t reserved, int64_t used, int64_t start_ms
     if (back_ns > 0) g->tokens_full_ns -= back_ns;
 }
 
-static double part_used(int64_t full_ns, int64_t now_ms) {
-    int64_t over = full_ns - now_ms * MS_NS;
-    return over > 0 ? (double)over / (double)MINUTE_NS : 0;
-}
-
 double mb_gate_used(const mb_gate *g, int64_t now_ms) {
     if (!g->limits.rpm && !g->limits.tpm) return -1;
-    double requests = part_used(g->requests_full_ns, now_ms), tokens = part_used(g->tokens_full_ns, now_ms);
-    if (g->limits.tpm) {
-        double settled = part_used(g->settled_full_ns, now_ms) + (double)g->reserved / (double)g->limits.tpm;
-        if (settled < tokens) tokens = settled;
-    }
-    return requests > tokens ? requests : tokens;
+    int64_t over_ns = later(g->requests_full_ns, g->tokens_full_ns) - now_ms * MS_NS;
+    return over_ns > 0 ? (double)over_ns / (double)MINUTE_NS : 0;
 }
 
 void mb_gate_free(mb_gate *g) { mb_fair_free(&g->waiting); }

@@ -74,6 +74,7 @@ static int64_t key_at(const mb_route *route, size_t i, int key, int64_t now_ms) 
     return facts && facts->key_free_at_ms[key] > at ? facts->key_free_at_ms[key] : at;
 }
 
+// The same with our limits. 0: at once, and this call was never told to wait for it.
 static int64_t key_gate_at(const mb_route *route, size_t i, int key, int64_t now_ms) {
     const mb_target_facts *facts = route->targets[i].facts;
     int64_t at = key_at(route, i, key, now_ms);
@@ -81,25 +82,30 @@ static int64_t key_gate_at(const mb_route *route, size_t i, int key, int64_t now
     const mb_gate *gate = &facts->endpoint->keys[key].gate;
     int64_t opens = mb_gate_opens_at(gate, route->tokens, now_ms);
     if (opens <= now_ms && gate->waiting.count && !route->had_its_turn) opens = now_ms + 1;
-    return opens > now_ms ? opens : at > 0 ? at : 0;
+    return opens > now_ms ? opens : route->memory[i].key_at_ms[key];
 }
 
-// The key that is free first. In a call they go in turn from the one in use; a first attempt takes the session's, or
-// the one whose turn it is over all calls.
+// The key that is free first. In a call they go in turn from the one in use; a first attempt takes the session's, or of
+// those that are free the one with the least in flight, in turn over all calls.
 static int soonest_key(const mb_route *route, size_t i, int64_t now_ms) {
     const mb_route_memory *m = &route->memory[i];
     const mb_target_facts *facts = route->targets[i].facts;
-    int count = route->targets[i].key_count, from = m->key;
+    int count = route->targets[i].key_count, best = m->key;
     if (count == 1) return 0;
-    if (!m->attempts && facts) from = (int)(facts->endpoint->next_key % (unsigned)count);
-    if (!m->attempts && facts && facts->number == route->stuck_to && route->stuck_key >= 0 && route->stuck_key < count)
-        from = route->stuck_key;
-    int best = from;
+    bool spreads = !m->attempts && facts;
+    if (spreads && facts->endpoint->next_key < (unsigned)count) best = (int)facts->endpoint->next_key;
+    if (spreads && facts->number == route->stuck_to && route->stuck_key >= 0 && route->stuck_key < count) {
+        best = route->stuck_key;
+        spreads = false;
+    }
+    const int from = best;
     int64_t best_at = key_gate_at(route, i, best, now_ms);
-    for (int n = 1; n < count && best_at; n++) {
-        int key = (from + n) % count;
+    for (int n = 1; n < count; n++) {
+        int key = from + n < count ? from + n : from + n - count, more = 0;
+        if (spreads) more = facts->endpoint->keys[key].gate.in_flight - facts->endpoint->keys[best].gate.in_flight;
+        if (best_at == 0 && more >= 0) continue;
         int64_t at = key_gate_at(route, i, key, now_ms);
-        if (at >= best_at) continue;
+        if (at > best_at || (at == best_at && more >= 0)) continue;
         best = key;
         best_at = at;
     }
@@ -109,6 +115,12 @@ static int soonest_key(const mb_route *route, size_t i, int64_t now_ms) {
 static bool had_to_wait(const mb_route *route, size_t i, int key) { return route->memory[i].key_at_ms[key] != 0; }
 
 static mb_verdict excluded(const char *why) { return (mb_verdict){.standing = MB_EXCLUDED, .why = why}; }
+
+// An attempt there now would be a retry, which has its own count and budget. To poll an engine that loads is none.
+static bool is_again(const mb_route *route, size_t i, int key) {
+    const mb_route_memory *m = &route->memory[i];
+    return !m->is_loading && (m->has_failed || had_to_wait(route, i, key));
+}
 
 // A limit of our own: the first gate that is closed.
 static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
@@ -124,16 +136,6 @@ static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t 
         return true;
     }
     return false;
-}
-
-bool mb_route_is_open(const mb_route *route, size_t i, int key, int64_t now_ms) {
-    mb_verdict v = {.key = key};
-    return !route->targets[i].facts || !is_limited(route, route->targets[i].facts, now_ms, &v);
-}
-
-void mb_route_take_back(mb_route *route, size_t i) {
-    route->memory[i].attempts--;
-    route->attempts--;
 }
 
 static bool is_resting(const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
@@ -154,6 +156,22 @@ static bool is_resting(const mb_target_facts *f, int64_t now_ms, mb_verdict *v) 
     return true;
 }
 
+bool mb_route_is_open(const mb_route *route, size_t i, int key, int64_t now_ms) {
+    mb_verdict v = {.key = key};
+    mb_target_facts *facts = route->targets[i].facts;
+    if (!facts) return true;
+    if (facts->key_free_at_ms[key] > now_ms || (route->count > 1 && is_refused(route, i, key, now_ms))) return false;
+    return !is_limited(route, facts, now_ms, &v) && (route->memory[i].was_resting || !is_resting(facts, now_ms, &v));
+}
+
+void mb_route_take_back(mb_route *route, size_t i) {
+    mb_route_memory *m = &route->memory[i];
+    m->attempts--;
+    m->retries -= m->was_retry;
+    m->was_retry = false;
+    route->attempts--;
+}
+
 mb_verdict mb_route_judge(const mb_route *route, size_t i, int64_t now_ms) {
     const mb_route_target *t = &route->targets[i];
     const mb_route_memory *m = &route->memory[i];
@@ -172,14 +190,16 @@ mb_verdict mb_route_judge(const mb_route *route, size_t i, int64_t now_ms) {
     if (m->ready_at_ms > v.at_ms) v.at_ms = m->ready_at_ms;
     if (v.at_ms >= route->deadline_ms) return excluded("it asks for a wait beyond the deadline");
     if (m->is_loading && v.at_ms >= route->loading_until_ms) return excluded("it took too long to load");
-    if (had_to_wait(route, i, v.key) && (m->retries >= route->retries || !route->may_retry))
+    if (is_again(route, i, v.key) && (m->retries >= route->retries || !route->may_retry))
         return excluded(route->may_retry ? "no retries are left" : "the retry budget is used up");
     if (v.at_ms > now_ms) {
         v.standing = MB_LATER;
         v.why = m->is_loading ? "it is loading" : "it asked to be left alone for a while";
         return v;
     }
-    if (t->facts && (is_resting(t->facts, now_ms, &v) || is_limited(route, t->facts, now_ms, &v))) return v;
+    if (!t->facts) return v;
+    v.is_resting = is_resting(t->facts, now_ms, &v);
+    is_limited(route, t->facts, now_ms, &v);
     return v;
 }
 
@@ -191,20 +211,31 @@ static mb_route_decision fail(int code, const char *reason) {
 
 static mb_route_decision try_it(mb_route *route, size_t target, const mb_verdict *v, const char *reason) {
     mb_route_memory *m = &route->memory[target];
+    const bool is_retry = is_again(route, target, v->key);
     m->attempts++;
+    m->retries += is_retry;
+    m->was_retry = is_retry;
+    m->was_resting = v->standing == MB_RESTING;
     m->key = v->key;
     route->attempts++;
-    return (mb_route_decision){
-        .what = MB_ROUTE_TRY, .target = target, .key = v->key, .at_ms = v->at_ms, .reason = reason};
+    return (mb_route_decision){.what = MB_ROUTE_TRY,
+                               .target = target,
+                               .key = v->key,
+                               .at_ms = v->at_ms,
+                               .is_retry = is_retry,
+                               .reason = reason};
 }
+
+static bool is_spent(const mb_route *route) { return route->max_attempts && route->attempts >= route->max_attempts; }
 
 // All targets by how they stand: the free ones of the list in use in route->free, of the others the best.
 typedef struct survey {
     size_t free_count;
     int64_t fallback, later, queued, resting, limited; // NOBODY, or which
     mb_verdict v_fallback, v_later, v_resting;
-    int64_t limited_at_ms;
+    int64_t queue_at_ms, limited_at_ms;
     bool queued_first;   // one that comes before every free one waits for a limit of ours
+    bool resting_queued; // one that rests does
     bool passed_a_first; // one that comes before every free one cannot be asked now
 } survey;
 
@@ -229,6 +260,8 @@ static void note(mb_route *route, size_t i, const mb_verdict *v, survey *s) {
         s->v_later = *v;
         break;
     case MB_QUEUED:
+        s->resting_queued |= v->is_resting;
+        if (v->is_resting) break;
         if (is_main && s->free_count == 0) s->queued_first = true;
         s->queued = (int64_t)i;
         break;
@@ -246,46 +279,76 @@ static void note(mb_route *route, size_t i, const mb_verdict *v, survey *s) {
     }
 }
 
-static void look(mb_route *route, int64_t now_ms, survey *s) {
+// one_is_enough: what comes after the first free one does not matter.
+static void look(mb_route *route, int64_t now_ms, bool one_is_enough, survey *s) {
     *s = (survey){.fallback = NOBODY, .later = NOBODY, .queued = NOBODY, .resting = NOBODY, .limited = NOBODY};
-    for (size_t i = 0; i < route->count; i++) {
+    for (size_t i = 0; i < route->count && !(one_is_enough && s->free_count); i++) {
         mb_verdict v = mb_route_judge(route, i, now_ms);
         note(route, i, &v, s);
     }
 }
 
-static mb_route_decision take_free(mb_route *route, survey *s, int64_t now_ms, double unit, int64_t from) {
+static const char *why_free(const mb_route *route, const mb_choice *choice, const mb_verdict *v, int64_t from,
+                            bool passed_a_first) {
+    const mb_route_memory *m = &route->memory[choice->target];
+    if (m->is_loading) return "still loading";
+    if (m->has_failed) return "retry";
+    if (is_again(route, choice->target, v->key)) return "after the wait that was asked for";
+    if (m->attempts > 0) return "next key";
+    if (from != NOBODY) return route->group == MB_GROUP_MAIN ? "next target" : "fallback";
+    return passed_a_first && route->policy == MB_POLICY_ORDERED ? "the first that is free" : choice->reason;
+}
+
+static mb_route_decision take_free(mb_route *route, const survey *s, int64_t now_ms, double unit, int64_t from) {
     mb_choice choice = mb_choose(route, route->free, s->free_count, now_ms, unit);
     mb_verdict v = mb_route_judge(route, choice.target, now_ms);
-    const bool was_tried = route->memory[choice.target].attempts > 0;
-    return try_it(route, choice.target, &v,
-                  from == NOBODY && s->passed_a_first && route->policy == MB_POLICY_ORDERED ? "the first that is free"
-                  : from == NOBODY                                                          ? choice.reason
-                  : was_tried                                                               ? "next key"
-                  : route->group == MB_GROUP_MAIN                                           ? "next target"
-                                                                                            : "fallback");
+    return try_it(route, choice.target, &v, why_free(route, &choice, &v, from, s->passed_a_first));
+}
+
+static bool is_plainly_out(const mb_route *route, size_t i, int64_t now_ms) {
+    const mb_route_target *t = &route->targets[i];
+    if (t->passed_over || t->group != route->group || route->memory[i].is_out) return true;
+    return t->facts && mb_breaker_at(&t->facts->breaker, now_ms) == MB_BREAKER_OPEN;
+}
+
+// Mostly all targets are free. So the policy has its choice before they are looked at, and only what it chose is
+// judged: with a hundred targets that is a quarter of the work. What a policy chooses among many it chooses among fewer
+// too.
+static bool take_quickly(mb_route *route, int64_t now_ms, double unit, int64_t from, mb_route_decision *ret) {
+    size_t count = 0;
+    if (route->policy == MB_POLICY_ORDERED) return false; // it depends on who stands before
+    for (size_t i = 0; i < route->count; i++)
+        if (!is_plainly_out(route, i, now_ms)) route->free[count++] = (uint32_t)i;
+    if (!count) return false;
+    mb_choice choice = mb_choose(route, route->free, count, now_ms, unit);
+    mb_verdict v = mb_route_judge(route, choice.target, now_ms);
+    if (v.standing != MB_MAY_GO) return false;
+    *ret = try_it(route, choice.target, &v, why_free(route, &choice, &v, from, false));
+    return true;
+}
+
+// What is left of a random number when its upper half has been used.
+static double lower_half(double unit) {
+    double bits = unit * 67108864; // 2^26 of 2^53
+    return bits - (double)(int64_t)bits;
 }
 
 // Nobody is free: whoever is so soonest, and if all keep failing, the least bad one now.
 static mb_route_decision take_later(mb_route *route, survey *s, int64_t now_ms) {
     if (s->later != NOBODY && (s->resting == NOBODY || s->v_later.at_ms <= s->v_resting.at_ms)) {
-        size_t i = (size_t)s->later;
-        mb_route_memory *m = &route->memory[i];
-        if (m->is_loading) return try_it(route, i, &s->v_later, "still loading");
-        const bool waits_again = had_to_wait(route, i, s->v_later.key);
-        if (waits_again) m->retries++;
-        mb_route_decision d = try_it(route, i, &s->v_later, "after the wait that was asked for");
-        d.is_retry = waits_again;
-        return d;
+        const bool is_loading = route->memory[s->later].is_loading;
+        return try_it(route, (size_t)s->later, &s->v_later,
+                      is_loading ? "still loading" : "after the wait that was asked for");
     }
     mb_verdict v = s->v_resting;
     v.at_ms = s->later == NOBODY || v.at_ms >= route->deadline_ms ? now_ms : v.at_ms;
     return try_it(route, (size_t)s->resting, &v, "the least bad one");
 }
 
-// Until a place is free, its time for waiting is over, or somebody else may be asked.
+// Until a place is free, its time for waiting or the deadline is over, or somebody else may be asked.
 static mb_route_decision queue_up(const mb_route *route, const survey *s) {
     mb_route_decision d = {.what = MB_ROUTE_QUEUE, .at_ms = route->wait_until_ms, .reason = "a limit of ours"};
+    if (route->deadline_ms < d.at_ms) d.at_ms = route->deadline_ms;
     if (s->later != NOBODY && s->v_later.at_ms < d.at_ms) d.at_ms = s->v_later.at_ms;
     return d;
 }
@@ -293,14 +356,16 @@ static mb_route_decision queue_up(const mb_route *route, const survey *s) {
 // from: who failed last.
 static mb_route_decision pick(mb_route *route, int64_t now_ms, double unit, int64_t from) {
     survey s;
-    if (route->max_attempts && route->attempts >= route->max_attempts)
-        return fail(MEMBRANE_ENOTARGET, "no attempts are left");
-    look(route, now_ms, &s);
+    mb_route_decision quick;
+    if (is_spent(route)) return fail(MEMBRANE_ENOTARGET, "no attempts are left");
+    if (take_quickly(route, now_ms, unit, from, &quick)) return quick;
+    look(route, now_ms, route->policy == MB_POLICY_ORDERED && !route->stuck_to, &s);
     const bool waits_first = route->policy == MB_POLICY_ORDERED && s.queued_first;
-    if (s.free_count && !waits_first) return take_free(route, &s, now_ms, unit, from);
+    if (s.free_count && !waits_first) return take_free(route, &s, now_ms, lower_half(unit), from);
     if (s.queued != NOBODY) return queue_up(route, &s);
     if (s.fallback != NOBODY) return try_it(route, (size_t)s.fallback, &s.v_fallback, "fallback");
     if (s.later != NOBODY || s.resting != NOBODY) return take_later(route, &s, now_ms);
+    if (s.resting_queued) return queue_up(route, &s);
     if (from != NOBODY) return fail(MEMBRANE_ENOTARGET, "every target failed");
     if (s.limited == NOBODY) return fail(MEMBRANE_ENOTARGET, "no target may be tried");
     mb_route_decision limited = fail(MEMBRANE_ERATE, "a limit of ours is reached");
@@ -311,9 +376,9 @@ static mb_route_decision pick(mb_route *route, int64_t now_ms, double unit, int6
 
 mb_route_decision mb_route_hedge(mb_route *route, int64_t now_ms, double unit) {
     survey s;
-    if (route->max_attempts && route->attempts >= route->max_attempts) return fail(0, "no attempts are left");
+    if (is_spent(route)) return fail(0, "no attempts are left");
     if (!route->may_retry) return fail(0, "the retry budget is used up");
-    look(route, now_ms, &s);
+    look(route, now_ms, false, &s);
     for (size_t i = 0; i < s.free_count; i++) // not a second time where it failed already
         if (route->memory[route->free[i]].attempts) route->free[i--] = route->free[--s.free_count];
     mb_choice choice = {0};
@@ -338,8 +403,7 @@ static mb_route_decision after_key(mb_route *route, size_t i, int64_t at_ms, int
     mb_route_memory *m = &route->memory[i];
     m->key_at_ms[m->key] = at_ms;
     mb_verdict v = mb_route_judge(route, i, now_ms);
-    if (v.standing == MB_MAY_GO && !had_to_wait(route, i, v.key) &&
-        !(route->max_attempts && route->attempts >= route->max_attempts))
+    if (v.standing == MB_MAY_GO && !had_to_wait(route, i, v.key) && !is_spent(route))
         return try_it(route, i, &v, "next key");
     if (m->key_at_ms[soonest_key(route, i, now_ms)] == MB_ROUTE_NEVER) m->is_out = "its keys were refused";
     return pick(route, now_ms, unit, (int64_t)i);
@@ -358,22 +422,26 @@ static mb_route_decision after_loading(mb_route *route, const mb_route_failure *
     return pick(route, now_ms, unit, (int64_t)f->target);
 }
 
-// The same target again, unless it is one that keeps failing and there are others.
+static bool is_only_one(const mb_route *route, size_t i, int64_t now_ms) {
+    for (size_t n = 0; n < route->count; n++)
+        if (n != i && mb_route_judge(route, n, now_ms).standing != MB_EXCLUDED) return false;
+    return true;
+}
+
+// The same target again, unless it is one that keeps failing and there are others, or its key has to rest meanwhile.
 static mb_route_decision after_retryable(mb_route *route, const mb_route_failure *f, int64_t now_ms, double unit) {
     mb_route_memory *m = &route->memory[f->target];
     const mb_target_facts *facts = route->targets[f->target].facts;
-    const bool keeps_failing = route->count > 1 && facts && mb_breaker_at(&facts->breaker, now_ms) != MB_BREAKER_CLOSED;
+    const bool keeps_failing = facts && mb_breaker_at(&facts->breaker, now_ms) != MB_BREAKER_CLOSED;
     int64_t wait = backoff_ms(m->retries, unit);
     if (wait < f->retry_after_ms) wait = f->retry_after_ms;
-    mb_verdict same = {.key = m->key, .at_ms = later(now_ms, wait)};
-    if (m->retries < route->retries && route->may_retry && !keeps_failing && same.at_ms < route->deadline_ms &&
-        !(route->max_attempts && route->attempts >= route->max_attempts)) {
-        m->retries++;
-        mb_route_decision d = try_it(route, f->target, &same, "retry");
-        d.is_retry = true;
-        return d;
-    }
-    m->is_out = "it failed";
+    m->has_failed = true;
+    m->ready_at_ms = later(now_ms, wait);
+    mb_verdict v = mb_route_judge(route, f->target, now_ms);
+    if (v.standing != MB_LATER || (keeps_failing && !is_only_one(route, f->target, now_ms)))
+        m->is_out = "it failed";
+    else if (v.at_ms == m->ready_at_ms && !is_spent(route))
+        return try_it(route, f->target, &v, "retry");
     return pick(route, now_ms, unit, (int64_t)f->target);
 }
 
@@ -383,7 +451,7 @@ mb_route_decision mb_route_next(mb_route *route, const mb_route_failure *f, int6
     if (!f) return pick(route, now_ms, unit, NOBODY);
     mb_route_memory *m = &route->memory[f->target];
     int64_t wait = f->retry_after_ms >= 0 ? f->retry_after_ms : backoff_ms(m->retries, unit);
-    m->is_loading = false;
+    m->is_loading = m->has_failed = false;
     switch (remedy_of(f->code)) {
     case FINAL: return fail(f->code, "trying again cannot help");
     case NEXT_KEY: return after_key(route, f->target, MB_ROUTE_NEVER, now_ms, unit);

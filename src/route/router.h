@@ -42,6 +42,9 @@ typedef struct mb_route_memory {
     int64_t ready_at_ms;      // asked to be left alone until then, 0: no
     int64_t loading_since_ms; // when it first said that it is loading its model
     bool is_loading;          // said so last
+    bool has_failed;          // and may be tried again: that is a retry
+    bool was_retry;           // the last attempt
+    bool was_resting;         // it was the least bad one
     bool is_running;          // an attempt is under way there
     const char *is_out;       // why nothing more is to be had from it, NULL: it is not
 } mb_route_memory;
@@ -95,8 +98,8 @@ mb_route_decision mb_route_next(mb_route *route, const mb_route_failure *failure
 // Another target for a second request beside the one that runs; FAIL if there is none that is free.
 mb_route_decision mb_route_hedge(mb_route *route, int64_t now_ms, double unit);
 
-// For a decision whose time has come: whether the limits of ours still let it in; and if they do not, that it was
-// never made.
+// For a decision whose time has come: whether the limits of ours still let it in, its target has not begun to rest and
+// nobody was told to leave its key alone; and if not, that it was never made: then ask again with failure NULL.
 bool mb_route_is_open(const mb_route *route, size_t target, int key, int64_t now_ms);
 void mb_route_take_back(mb_route *route, size_t target);
 
@@ -112,6 +115,7 @@ typedef struct mb_verdict {
     } standing;
     int64_t at_ms;
     int key;
+    bool is_resting; // QUEUED, LIMITED: besides; it comes after everybody else
     const char *why; // static text; NULL for MAY_GO
     mb_gate *gate;   // QUEUED: where to stand
 } mb_verdict;

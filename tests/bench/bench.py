@@ -90,6 +90,12 @@ def wire_rows():
     return seen
 
 
+def decide_rows():
+    """One decision of the router over 100 targets with full facts, by policy."""
+    runs = [[json.loads(line) for line in on(CLIENT, f"{BENCH}/decide").splitlines()] for _ in range(args.rounds)]
+    return [single(f"decision of 100 targets, {row[0]['policy']}", "us", [r["decision_ns"] / 1000 for r in row], "<= 2") for row in zip(*runs)]
+
+
 def start_rows():
     program, times = os.path.join(args.build, "examples", "membrane", "membrane"), []
     for _ in range(20):
@@ -142,7 +148,7 @@ def main():
             show(table[-1])
     finally:
         mock.kill()
-    for row in (decode_rows() + start_rows()) if not args.only else []:
+    for row in (decode_rows() + decide_rows() + start_rows()) if not args.only else []:
         table.append(row)
         show(row)
     wires = wire_rows() if not args.only else []

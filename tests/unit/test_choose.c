@@ -167,6 +167,19 @@ START_TEST(usage_takes_the_one_that_has_used_the_least_of_its_limits) {
 }
 END_TEST
 
+START_TEST(usage_counts_all_keys_of_a_provider) {
+    set_up(MB_POLICY_USAGE, (mb_limits){0});
+    static const uint32_t some[] = {0, 1};
+    mb_endpoint *two = mb_board_endpoint(board, "two keys", NULL, 2, &(mb_limits){.rpm = 10});
+    targets[0].facts = mb_board_take(board, two, "m", &(mb_limits){0}, true);
+    targets[1].facts->endpoint->keys[0].gate.limits.rpm = 10;
+    for (int i = 0; i < 20; i++) mb_gate_enter(&two->keys[i % 2].gate, 0, now_ms); // all of both
+    for (int i = 0; i < 8; i++) mb_gate_enter(&targets[1].facts->endpoint->keys[0].gate, 0, now_ms);
+    ck_assert_uint_eq(mb_choose(&route, some, 2, now_ms, 0).target, 1);
+    tear_down();
+}
+END_TEST
+
 START_TEST(usage_without_limits_takes_the_fewest_tokens_of_the_last_minute) {
     set_up(MB_POLICY_USAGE, (mb_limits){0});
     for (int i = 0; i < TARGETS; i++) attempt(i, 0, 1000 + 10 * ((i + 3) % TARGETS), 1);
@@ -197,6 +210,17 @@ START_TEST(a_target_that_may_be_well_again_is_probed_under_every_policy_that_wou
         ck_assert_str_eq(choose(0).reason, "probe of a target that failed");
         tear_down();
     }
+}
+END_TEST
+
+START_TEST(while_a_probe_is_under_way_no_other_one_is_made) {
+    set_up(MB_POLICY_WEIGHTED, (mb_limits){0});
+    trip(3);
+    ck_assert_uint_ne(choose(0).target, 3); // open
+    now_ms = targets[3].facts->breaker.until_ms;
+    enters(3, 0);
+    ck_assert_str_eq(choose(0).reason, "by weight");
+    tear_down();
 }
 END_TEST
 
@@ -239,9 +263,11 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, two_choices_are_two_targets_whatever_the_number);
     tcase_add_test(tc, cheapest_takes_the_least_cost_and_an_unknown_one_last);
     tcase_add_test(tc, usage_takes_the_one_that_has_used_the_least_of_its_limits);
+    tcase_add_test(tc, usage_counts_all_keys_of_a_provider);
     tcase_add_test(tc, usage_without_limits_takes_the_fewest_tokens_of_the_last_minute);
     tcase_add_test(tc, a_session_stays_where_it_is_under_every_policy);
     tcase_add_test(tc, a_target_that_may_be_well_again_is_probed_under_every_policy_that_would_pass_it_by);
+    tcase_add_test(tc, while_a_probe_is_under_way_no_other_one_is_made);
     tcase_add_test(tc, a_target_of_no_weight_gets_neither_sessions_nor_probes);
     tcase_add_test(tc, targets_of_which_nothing_is_known_can_be_chosen_too);
     tcase_add_test(tc, policies_have_names);
