@@ -188,6 +188,7 @@ static void finish(sim *s, sim_call *c, int code) {
     mb_board_call_ends(s->board);
     s->call_count--;
     sim_check(s, s->now_ms <= c->route.deadline_ms, "a call went on beyond its deadline");
+    if (code == MEMBRANE_EBUDGET) s->stats->unpaid++;
     if (code == 0) {
         s->stats->answered[c->session]++;
         s->stats->latency[sim_bucket_of(s->now_ms - c->start_ms)]++;

@@ -111,6 +111,9 @@ void sim_check_leaves_queues(sim *s, const sim_call *c) {
 // A target that may be well again is probed while there are calls, and closes or opens again. Where the money has run
 // out nothing reaches a target.
 void sim_check_first(sim *s, const sim_call *c) {
+    for (size_t i = 0; i < c->route.count; i++)
+        sim_check(s, c->targets[i].facts->breaker.until_ms <= s->now_ms + MB_BREAKER_MAX_MS,
+                  "a target rests for longer than five minutes");
     if (c->route.policy == MB_POLICY_ORDERED || c->route.stuck_to) return;
     if (s->scenario->budget_all || s->scenario->budget_session) return;
     for (size_t i = 0; i < c->route.count; i++) {

@@ -94,6 +94,7 @@ static sim_row run_way(int way, uint64_t seed, int hours) {
         fairness += sim_fairness(&one) / hours;
         for (int i = 0; i < SIM_SESSIONS; i++) asked += one.asked[i], answered += one.answered[i];
         for (int i = 0; i < SIM_BUCKETS; i++) stats.latency[i] += one.latency[i];
+        stats.unpaid += one.unpaid;
         stats.cost += one.cost;
         stats.overspent += one.overspent;
         stats.attempts += one.attempts;
@@ -102,6 +103,7 @@ static sim_row run_way(int way, uint64_t seed, int hours) {
     return (sim_row){.name = way_name(way),
                      .asked = asked,
                      .success = asked ? (double)answered / (double)asked : 0,
+                     .unpaid = asked ? (double)stats.unpaid / (double)asked : 0,
                      .p50_ms = sim_percentile(&stats, 0.5),
                      .p99_ms = sim_percentile(&stats, 0.99),
                      .usd_per_1000 = (double)stats.cost / 1e6 / calls * 1000,
@@ -114,22 +116,23 @@ static void print_json(const sim_row *rows, uint64_t seed, int hours) {
     printf("{\"seed\":%llu,\"hours\":%d,\"rows\":[", (unsigned long long)seed, hours);
     for (int i = 0; i < SIM_WAYS; i++)
         printf(
-            "%s\n {\"way\":\"%s\",\"calls\":%lld,\"success\":%.5f,\"p50_ms\":%lld,\"p99_ms\":%lld,\"usd_per_1000\":%.4f,"
+            "%s\n {\"way\":\"%s\",\"calls\":%lld,\"success\":%.5f,\"unpaid\":%.5f,\"p50_ms\":%lld,\"p99_ms\":%lld,\"usd_per_1000\":%.4f,"
             "\"overspent_usd\":%.4f,\"fairness\":%.4f,\"attempts\":%.3f}",
-            i ? "," : "", rows[i].name, (long long)rows[i].asked, rows[i].success, (long long)rows[i].p50_ms,
-            (long long)rows[i].p99_ms, rows[i].usd_per_1000, rows[i].overspent_usd, rows[i].fairness, rows[i].attempts);
+            i ? "," : "", rows[i].name, (long long)rows[i].asked, rows[i].success, rows[i].unpaid,
+            (long long)rows[i].p50_ms, (long long)rows[i].p99_ms, rows[i].usd_per_1000, rows[i].overspent_usd,
+            rows[i].fairness, rows[i].attempts);
     printf("\n]}\n");
 }
 
 static void print_table(const sim_row *rows, uint64_t seed, int hours) {
     printf("seed %llu, %d simulated hours, %lld calls each\n\n", (unsigned long long)seed, hours,
            (long long)rows[0].asked);
-    printf("%-20s %9s %9s %9s %11s %11s %9s %9s\n", "policy", "answered", "p50 (ms)", "p99 (ms)", "$ / 1,000",
-           "overspent $", "fairness", "attempts");
+    printf("%-20s %9s %9s %9s %9s %11s %11s %9s %9s\n", "policy", "answered", "no money", "p50 (ms)", "p99 (ms)",
+           "$ / 1,000", "overspent $", "fairness", "attempts");
     for (int i = 0; i < SIM_WAYS; i++)
-        printf("%-20s %8.2f%% %9lld %9lld %11.3f %11.3f %9.3f %9.2f\n", rows[i].name, 100 * rows[i].success,
-               (long long)rows[i].p50_ms, (long long)rows[i].p99_ms, rows[i].usd_per_1000, rows[i].overspent_usd,
-               rows[i].fairness, rows[i].attempts);
+        printf("%-20s %8.2f%% %8.2f%% %9lld %9lld %11.3f %11.3f %9.3f %9.2f\n", rows[i].name, 100 * rows[i].success,
+               100 * rows[i].unpaid, (long long)rows[i].p50_ms, (long long)rows[i].p99_ms, rows[i].usd_per_1000,
+               rows[i].overspent_usd, rows[i].fairness, rows[i].attempts);
 }
 
 static int table(uint64_t seed, int hours, bool as_json, const char *svg) {

@@ -10,11 +10,11 @@ typedef struct panel {
     double (*value)(const sim_row *row);
 } panel;
 
-static double unanswered(const sim_row *r) { return 100 * (1 - r->success); }
+static double failed(const sim_row *r) { return 100 * (1 - r->success - r->unpaid); }
 static double slowest(const sim_row *r) { return (double)r->p99_ms / 1000; }
 static double dollars(const sim_row *r) { return r->usd_per_1000; }
 
-static const panel PANELS[] = {{"calls that failed (%)", "%.1f", unanswered},
+static const panel PANELS[] = {{"calls that failed (%)", "%.1f", failed},
                                {"99 of 100 within (s)", "%.1f", slowest},
                                {"cost of 1,000 answers ($)", "%.2f", dollars}};
 enum { PANELS_COUNT = sizeof PANELS / sizeof *PANELS };

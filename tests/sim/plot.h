@@ -8,7 +8,7 @@
 typedef struct sim_row {
     const char *name;
     int64_t asked, p50_ms, p99_ms;
-    double success, usd_per_1000, overspent_usd, fairness, attempts;
+    double success, unpaid, usd_per_1000, overspent_usd, fairness, attempts;
 } sim_row;
 
 bool sim_plot(const char *path, const sim_row *rows, int count, uint64_t seed, int hours); // false: cannot be written

@@ -131,7 +131,7 @@ void sim_scenario_everyday(sim_scenario *s, uint64_t seed, double hours) {
     }
     s->session_count = SIM_SESSIONS;
     for (int i = 0; i < SIM_SESSIONS; i++) s->volume[i] = i == 0 ? 30 : i == 1 ? 5 : 1;
-    s->calls_s = real(&rng, 0.2, 2);
+    s->calls_s = real(&rng, 0.2, 1.2);
     s->burst_ms = 300000;
     s->deadline_ms = 60000;
     s->wait_ms = 20000;

@@ -40,7 +40,7 @@ typedef struct bucket {
 } bucket;
 
 typedef struct sim_provider {
-    char name[8];
+    char name[16];
     int key_count;
     mb_limits ours, theirs; // parallel for all keys; theirs: rpm and tpm of each key
     bool bad_key[SIM_KEYS];
@@ -57,7 +57,7 @@ typedef struct sim_provider {
 
 typedef struct sim_target {
     int provider;
-    char model[8];
+    char model[16];
     mb_group group;
     double weight;
     int64_t price; // micro-dollars a thousand tokens
@@ -83,6 +83,7 @@ typedef struct sim_scenario {
 
 typedef struct sim_stats {
     int64_t asked[SIM_SESSIONS], answered[SIM_SESSIONS];
+    int64_t unpaid; // calls that a budget refused in the end
     int64_t attempts, retries, hedges, queued, decisions;
     int64_t cost, overspent;           // micro-dollars, as the providers bill it
     int64_t latency[SIM_BUCKETS];      // of the calls that were answered
