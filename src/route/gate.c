@@ -82,10 +82,4 @@ void mb_gate_settle(mb_gate *g, int64_t reserved, int64_t used, int64_t start_ms
     if (back_ns > 0) g->tokens_full_ns -= back_ns;
 }
 
-double mb_gate_used(const mb_gate *g, int64_t now_ms) {
-    if (!g->limits.rpm && !g->limits.tpm) return -1;
-    int64_t over_ns = later(g->requests_full_ns, g->tokens_full_ns) - now_ms * MS_NS;
-    return over_ns > 0 ? (double)over_ns / (double)MINUTE_NS : 0;
-}
-
 void mb_gate_free(mb_gate *g) { mb_fair_free(&g->waiting); }

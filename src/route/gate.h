@@ -35,7 +35,12 @@ void mb_gate_leave(mb_gate *gate);
 // What was reserved as tokens at start_ms were really so many; used -1: nobody knows, so it is what was reserved.
 void mb_gate_settle(mb_gate *gate, int64_t reserved, int64_t used, int64_t start_ms, int64_t now_ms);
 // The part of its limits that the last minute has used: 0 none, 1 all of it; -1: it has none.
-double mb_gate_used(const mb_gate *gate, int64_t now_ms);
+static inline double mb_gate_used(const mb_gate *gate, int64_t now_ms) {
+    if (!gate->limits.rpm && !gate->limits.tpm) return -1;
+    int64_t full_ns = gate->requests_full_ns > gate->tokens_full_ns ? gate->requests_full_ns : gate->tokens_full_ns;
+    int64_t over_ns = full_ns - now_ms * 1000000;
+    return over_ns > 0 ? (double)over_ns / 6e10 : 0;
+}
 void mb_gate_free(mb_gate *gate);
 
 #endif
