@@ -125,6 +125,7 @@ static void begin(sim *s, sim_call *c, int which, size_t target, int key) {
     const bool holds_retry = r->holds_retry;
     *r = (sim_runner){.target = target, .key = key, .start_ms = s->now_ms, .holds_retry = holds_retry};
     s->fresh[target] = 0;
+    if (s->checks) sim_check_turn(s, c, target, key);
     c->route.had_its_turn = false;
     if (!hold(s, c, r)) {
         r->answer = (sim_answer){.code = MEMBRANE_EBUDGET, .first_ms = -1, .retry_after_ms = -1};

@@ -88,6 +88,7 @@ struct sim {
 
 // What must always hold. Each prints the seed and what was broken, and exits.
 void sim_check(const sim *s, bool holds, const char *what);
+void sim_check_turn(const sim *s, const sim_call *c, size_t target, int key);
 void sim_check_enter(sim *s, const sim_call *c, const sim_runner *r);
 void sim_check_leave(sim *s, const sim_runner *r, int code);
 void sim_check_retry(const sim *s);

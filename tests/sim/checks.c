@@ -23,6 +23,14 @@ static void take(const sim *s, bucket *b, int64_t units, const char *what) {
     sim_check(s, sim_bucket_takes(b, units, s->now_ms, &wait), what);
 }
 
+// Who has not had its turn comes after those who wait.
+void sim_check_turn(const sim *s, const sim_call *c, size_t target, int key) {
+    const mb_endpoint *e = s->facts[target]->endpoint;
+    const size_t waiting =
+        s->facts[target]->gate.waiting.count + e->gate.waiting.count + e->keys[key].gate.waiting.count;
+    sim_check(s, waiting == 0 || c->route.had_its_turn, "an attempt begins before those who wait for the same limit");
+}
+
 void sim_check_enter(sim *s, const sim_call *c, const sim_runner *r) {
     const sim_target *t = &s->scenario->targets[r->target];
     const sim_provider *p = &s->scenario->providers[t->provider];
