@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault.h"
 
@@ -275,6 +276,102 @@ static void a_session_stays_where_it_was(void) {
     closed();
 }
 
+// ---- money ---------------------------------------------------------------------------------------------------------
+
+// A thousand dollars for a million tokens, so that the ten tokens of an answer cost a cent.
+static void opened_with_prices(const char *models) {
+    static const char PRICES[] = "lists: [{providers: [openai-compatible], date: \"2026-11\", models: [{model: \"*\", "
+                                 "max_output: 10, input: 1000, output: 1000}]}]\n";
+    char path[] = "/tmp/membrane-prices-XXXXXX", text[2048];
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && write(fd, PRICES, sizeof PRICES - 1) > 0, "no file for the prices");
+    snprintf(text, sizeof text, "prices: %s\n%s", path, models);
+    opened(text);
+    close(fd);
+    unlink(path);
+}
+
+static int64_t budget(const char *path) {
+    membrane_result *r = NULL;
+    membrane_error *err = NULL;
+    int64_t n = -1;
+    int code = membrane_budget_list(m, &r, &err);
+    CHECK(code == 0, "%s", membrane_error_message(err));
+    if (code == 0) n = membrane_result_int(r, path, -1);
+    membrane_result_free(r);
+    membrane_error_free(err);
+    return n;
+}
+
+static void a_budget_is_spent_and_not_overspent(void) {
+    int paid = 0, free_ones = 0;
+    opened_with_prices("budgets: [{scope: all, period: total, usd_micros: 300000}]\n"
+                       "models:\n  g: {targets: [o/good#paid, l/good#free]}\n  only: {targets: [o/good#paid]}\n");
+    membrane_call_options o = patient();
+    for (int i = 0; i < 30; i++) {
+        fault_outcome *got = fault_call(m, "g", i % 2, &o);
+        CHECK(got->code == 0, "%s", got->message);
+        if (strcmp(got->attempts, "o:ok") == 0) {
+            CHECK(because(got, "\"cost_usd_micros\":10000,"), "%s", got->json);
+            CHECK(free_ones == 0, "paid for again, after there was too little left");
+            paid++;
+        } else {
+            CHECK(is(got, 0, "l:ok", NULL) && because(got, "\"cost_usd_micros\":0,"), "%d", i);
+            free_ones++;
+        }
+    }
+    CHECK(paid >= 10 && paid <= 29 && free_ones > 0, "%d paid, %d free", paid, free_ones);
+    fault_outcome *refused = fault_call(m, "only", false, &o);
+    CHECK(is(refused, MEMBRANE_EBUDGET, "", NULL), "only");
+    CHECK(fault_log_of("good#paid").requests == paid, "%ld requests", fault_log_of("good#paid").requests);
+    CHECK(budget("items.0.settled") == 10000 * paid, "settled %lld", (long long)budget("items.0.settled"));
+    CHECK(budget("items.0.unknown") == 0, "unknown %lld", (long long)budget("items.0.unknown"));
+    closed();
+}
+
+static void what_nobody_knows_the_cost_of_counts(void) {
+    opened_with_prices(
+        "budgets: [{scope: all, period: total, usd_micros: 9000000}]\nmodels:\n"
+        "  cut: {targets: [o/cut-close], retries: 0}\n  no: {targets: [o/status--500-json], retries: 0}\n");
+    membrane_call_options o = patient();
+    CHECK(is(fault_call(m, "no", true, &o), MEMBRANE_ESERVER, "o:server", NULL), "refused");
+    CHECK(budget("items.0.unknown") <= 0 && budget("items.0.settled") <= 0, "a refusal was counted");
+    CHECK(is(fault_call(m, "cut", true, &o), MEMBRANE_ETRUNCATED, "o:stream_truncated", NULL), "cut");
+    CHECK(budget("items.0.unknown") > 10000, "unknown %lld", (long long)budget("items.0.unknown"));
+    closed();
+}
+
+static void a_call_costs_no_more_than_it_may(void) {
+    opened_with_prices("models:\n  g: {targets: [o/good#dear, l/good#cheap]}\n  only: {targets: [o/good#dear]}\n");
+    membrane_call_options o = patient();
+    o.max_cost_usd_micros = 20000;
+    CHECK(is(fault_call(m, "g", false, &o), 0, "l:ok", NULL), "what costs nothing is asked");
+    CHECK(is(fault_call(m, "only", false, &o), MEMBRANE_EBUDGET, "", NULL), "only");
+    CHECK(fault_log_of("good#dear").requests <= 0, "it was asked");
+    o.max_cost_usd_micros = 1000000;
+    CHECK(is(fault_call(m, "only", false, &o), 0, "o:ok", NULL), "enough");
+    closed();
+}
+
+static void live_calls_are_counted_and_explained(void) {
+    char *text = NULL;
+    membrane_result *rows = NULL;
+    opened("models:\n  e: {targets: [o/status--404-json, l/good]}\n");
+    membrane_call_options o = patient();
+    CHECK(is(fault_call(m, "e", true, &o), 0, "o:model_not_found l:ok", NULL), "call");
+    CHECK(membrane_metrics(m, &text, NULL) == 0 && text, "metrics");
+    CHECK(text && strstr(text, "membrane_attempts_total{") && strstr(text, "reason=\"fallback\""), "%s", text);
+    CHECK(text && strstr(text, "error_type=\"model_not_found\""), "%s", text);
+    membrane_string_free(text);
+    CHECK(membrane_log_calls(m, "{\"decision\":true}", &rows, NULL) == 0, "log");
+    const char *why = membrane_result_str(rows, "items.0.decision.candidates.0.why");
+    const char *verdict = membrane_result_str(rows, "items.0.decision.candidates.1.verdict");
+    CHECK(why && strcmp(why, "first target") == 0 && verdict && strcmp(verdict, "possible") == 0, "%s",
+          membrane_result_json(rows, NULL));
+    membrane_result_free(rows);
+    closed();
+}
+
 // ---- what a call says itself ---------------------------------------------------------------------------------------
 
 static void a_call_goes_its_own_way(void) {
@@ -318,6 +415,10 @@ int main(void) {
         {"a_bad_key_is_left_alone", a_bad_key_is_left_alone},
         {"keys_share_the_calls", keys_share_the_calls},
         {"a_session_stays_where_it_was", a_session_stays_where_it_was},
+        {"a_budget_is_spent_and_not_overspent", a_budget_is_spent_and_not_overspent},
+        {"what_nobody_knows_the_cost_of_counts", what_nobody_knows_the_cost_of_counts},
+        {"a_call_costs_no_more_than_it_may", a_call_costs_no_more_than_it_may},
+        {"live_calls_are_counted_and_explained", live_calls_are_counted_and_explained},
         {"a_call_goes_its_own_way", a_call_goes_its_own_way},
     };
     return fault_run(tests, COUNT(tests));

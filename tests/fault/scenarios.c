@@ -18,9 +18,19 @@ void scenarios_prepare(void) {
         "version: 1\nproviders:\n"
         "  o: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", api_key: " FAULT_KEY "}\n"
         "  l: {kind: ollama, base_url: \"http://127.0.0.1:%d\", headers: {X-More: yes please}}\n"
-        "models:\n  both: {targets: [{target: o/status--429-json}, {target: l/good}], fallbacks: {error: [o/good]}}\n"
+        "  one: {kind: llamacpp, base_url: \"http://127.0.0.1:%d/v1\", limits: {parallel: 1, rpm: 6000, tpm: 600000}}\n"
+        "  paid: {kind: openai, base_url: \"http://127.0.0.1:%d/v1\", api_keys: [" FAULT_KEY ", " FAULT_KEY "2]}\n"
+        "budgets: [{scope: key, match: paid, period: day, usd_micros: 5000000}, {scope: model, match: paid/*, period: total, "
+        "usd_micros: 9000000}]\n"
+        "models:\n"
+        "  hedged: {policy: latency, sticky: true, targets: [o/late--60, l/good], hedge: 10ms}\n"
+        "  queued: {targets: [one/late--5], max_wait: 3s}\n"
+        "  again: {targets: [o/stall-cut--20, l/good], on_cut: restart, retries: 0}\n"
+        "  on: {targets: [o/stall-cut--20, one/goes-on], on_cut: continue, retries: 0}\n"
+        "  priced: {targets: [paid/gpt-4o-mini, l/good]}\n"
+        "  both: {targets: [{target: o/status--429-json}, {target: l/good}], fallbacks: {error: [o/good]}}\n"
         "probes: {interval: 0}\n",
-        fault_at.port, fault_at.port);
+        fault_at.port, fault_at.port, fault_at.port, fault_at.port);
     snprintf(log_path, sizeof log_path, "/tmp/membrane-fault-%d.db", (int)getpid());
 }
 
@@ -95,6 +105,31 @@ static int l_stream(membrane_t *m) { return ask(m, "{\"model\":\"l/good\",\"stre
 static int l_whole(membrane_t *m) { return ask(m, "{\"model\":\"l/good\",\"stream\":false," USER); }
 static int calls(membrane_t *m) { return ask(m, "{\"model\":\"o/calls--3\",\"stream\":true," USER); }
 static int fallback(membrane_t *m) { return ask(m, "{\"model\":\"both\",\"stream\":true," USER); }
+static int hedged(membrane_t *m) { return ask(m, "{\"model\":\"hedged\",\"stream\":true," USER); }
+static int again(membrane_t *m) { return ask(m, "{\"model\":\"again\",\"stream\":true," USER); }
+static int goes_on(membrane_t *m) { return ask(m, "{\"model\":\"on\",\"stream\":true," USER); }
+static int priced(membrane_t *m) { return ask(m, "{\"model\":\"priced\",\"max_tokens\":50," USER); }
+
+static int queued(membrane_t *m) {
+    static const char REQUEST[] = "{\"model\":\"queued\"," USER;
+    membrane_call *calls[3] = {NULL};
+    int code = 0;
+    for (int i = 0; i < 3 && code == 0; i++) code = membrane_call_start(m, REQUEST, 0, NULL, &calls[i], NULL);
+    for (int i = 0; i < 3; i++) {
+        int ended = calls[i] ? finish(calls[i]) : 0;
+        if (code == 0) code = ended;
+    }
+    return code;
+}
+
+static int metrics(membrane_t *m) {
+    char *text = NULL;
+    int code = ask(m, "{\"model\":\"both\"," USER);
+    if (code == 0) code = membrane_metrics(m, &text, NULL);
+    membrane_string_free(text);
+    return code;
+}
+
 static int extractive(membrane_t *m) {
     return ask(m,
                "{\"model\":\"builtin/extractive\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\","
@@ -288,6 +323,12 @@ SCENARIO(l_stream)
 SCENARIO(l_whole)
 SCENARIO(calls)
 SCENARIO(fallback)
+SCENARIO(hedged)
+SCENARIO(again)
+SCENARIO(goes_on)
+SCENARIO(priced)
+SCENARIO(queued)
+SCENARIO(metrics)
 SCENARIO(extractive)
 SCENARIO(schema)
 SCENARIO(embed)
@@ -323,6 +364,7 @@ const scenario SCENARIOS[] = {
     ROW(fallback),    ROW(schema),         ROW(extractive), ROW(embed),      ROW(refused), ROW(cut),
     ROW(bad_request), ROW(text),           ROW(plan),       ROW(read_lines), ROW(models),  ROW(descriptor),
     ROW(providers),   ROW(configuration),  ROW(warm),       ROW(load_all),   ROW(doctor),  ROW(logs),
-    ROW(host),        ROW(logs_in_a_file), ROW(budgets),
+    ROW(host),        ROW(logs_in_a_file), ROW(budgets),    ROW(hedged),     ROW(again),   ROW(goes_on),
+    ROW(priced),      ROW(queued),         ROW(metrics),
 };
 const size_t SCENARIO_COUNT = COUNT(SCENARIOS);
