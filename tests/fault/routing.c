@@ -329,6 +329,21 @@ static void a_budget_is_spent_and_not_overspent(void) {
     closed();
 }
 
+static void a_budget_that_is_nearly_spent_is_told(void) {
+    char lines[16384] = "";
+    size_t len = 0;
+    opened_with_prices("budgets: [{scope: session, match: told, period: total, usd_micros: 1000000, alerts: [0.02]}]\n"
+                       "models:\n  only: {targets: [o/good#told]}\n");
+    membrane_call_options o = patient();
+    membrane_log_read(m, "warn", lines, sizeof lines, &len, NULL, 0); // from now on they are kept
+    o.session = "told";
+    for (int i = 0; i < 4; i++) CHECK(is(fault_call(m, "only", false, &o), 0, "o:ok", NULL), "%d", i);
+    int code = membrane_log_read(m, "warn", lines, sizeof lines - 1, &len, NULL, 5000);
+    lines[code ? 0 : len] = '\0';
+    CHECK(strstr(lines, "told") && strstr(lines, "$1"), "%s: \"%s\"", membrane_status_kind(code), lines);
+    closed();
+}
+
 static void what_nobody_knows_the_cost_of_counts(void) {
     opened_with_prices(
         "budgets: [{scope: all, period: total, usd_micros: 9000000}]\nmodels:\n"
@@ -396,6 +411,19 @@ static void a_call_goes_its_own_way(void) {
     closed();
 }
 
+static void a_proxy_that_optimises_is_gone_round(void) {
+    opened("hop: lab\noptimizer: {provider: hop}\nmodels:\n  chat: {targets: [l/good#behind]}\n");
+    membrane_call_options o = patient();
+    // The server knows no model moa-chat: as if the proxy were not the one we take it for.
+    CHECK(is(fault_call(m, "moa-chat", true, &o), 0, "hop:model_not_found l:ok", "Hello from here."), "by its alias");
+    fault_log log = fault_log_of("moa-chat");
+    CHECK(log.requests == 1 && strcmp(log.hops, "lab") == 0, "%ld requests, \"%s\"", log.requests, log.hops);
+    o.via = "lab, hop"; // it comes back through us
+    CHECK(is(fault_call(m, "moa-chat", true, &o), 0, "l:ok", "Hello from here."), "coming back");
+    CHECK(fault_log_of("moa-chat").requests == 1, "round and round");
+    closed();
+}
+
 int main(void) {
     static const fault_test tests[] = {
         {"a_hedge_is_won_by_the_second", a_hedge_is_won_by_the_second},
@@ -416,9 +444,11 @@ int main(void) {
         {"keys_share_the_calls", keys_share_the_calls},
         {"a_session_stays_where_it_was", a_session_stays_where_it_was},
         {"a_budget_is_spent_and_not_overspent", a_budget_is_spent_and_not_overspent},
+        {"a_budget_that_is_nearly_spent_is_told", a_budget_that_is_nearly_spent_is_told},
         {"what_nobody_knows_the_cost_of_counts", what_nobody_knows_the_cost_of_counts},
         {"a_call_costs_no_more_than_it_may", a_call_costs_no_more_than_it_may},
         {"live_calls_are_counted_and_explained", live_calls_are_counted_and_explained},
+        {"a_proxy_that_optimises_is_gone_round", a_proxy_that_optimises_is_gone_round},
         {"a_call_goes_its_own_way", a_call_goes_its_own_way},
     };
     return fault_run(tests, COUNT(tests));
