@@ -226,7 +226,7 @@ static void begin_task(mb_task *task) { begin_job((job *)((char *)task - offseto
 static int wait_for(job *j, membrane_error **err) {
     waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
     j->done = wake;
-    j->user = &w;
+    j->user = &w; // cppcheck-suppress autoVariables ; it is waited for
     j->task.run = begin_task;
     int code = mb_handle_post(j->m, &j->task, err);
     if (code) return code;
