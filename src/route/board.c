@@ -232,7 +232,7 @@ void mb_board_leave(mb_board *b, mb_ticket *ticket, const mb_attempt_end *end, i
     mb_gate_leave(&key->gate);
     mb_gate_settle(&t->gate, ticket->tokens, end->tokens, ticket->start_ms, now_ms);
     mb_gate_settle(&key->gate, ticket->tokens, end->tokens, ticket->start_ms, now_ms);
-    mb_breaker_end(&t->breaker, now_ms, outcome_of(end), ticket->decides);
+    mb_breaker_end(&t->breaker, now_ms, outcome_of(end), ticket->role);
     note_key(t, ticket, end, now_ms);
     if (end->code == 0) {
         e->health = MB_HEALTH_UP;

@@ -95,7 +95,7 @@ typedef struct mb_ticket {
     mb_target_facts *facts; // NULL: none is taken
     int key;
     int64_t tokens, start_ms;
-    bool decides; // about the breaker
+    mb_breaker_role role; // to the breaker
 } mb_ticket;
 
 typedef struct mb_attempt_end {

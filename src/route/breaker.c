@@ -55,25 +55,26 @@ static void open(mb_breaker *b, int64_t now_ms) {
 // It is well again: what was counted before says nothing any more.
 static void close(mb_breaker *b) { *b = (mb_breaker){.slot = b->slot}; }
 
-bool mb_breaker_begin(mb_breaker *b, int64_t now_ms) {
-    if (!b->until_ms) return false;
-    if (mb_breaker_at(b, now_ms) == MB_BREAKER_HALF_OPEN) b->probe_end_ms = now_ms + PROBE_MS;
-    return true;
+mb_breaker_role mb_breaker_begin(mb_breaker *b, int64_t now_ms) {
+    if (!b->until_ms) return MB_ROLE_NONE;
+    if (mb_breaker_at(b, now_ms) != MB_BREAKER_HALF_OPEN || mb_breaker_is_probed(b, now_ms)) return MB_ROLE_FORCED;
+    b->probe_end_ms = now_ms + PROBE_MS;
+    return MB_ROLE_PROBE;
 }
 
 // While it is not closed only those who went there knowingly decide; what began before is late news.
-static void end_probe(mb_breaker *b, int64_t now_ms, mb_outcome outcome) {
+static void end_probe(mb_breaker *b, int64_t now_ms, mb_outcome outcome, mb_breaker_role role) {
     if (outcome == MB_OUTCOME_GOOD || outcome == MB_OUTCOME_ALIVE)
         close(b);
     else if (outcome == MB_OUTCOME_BAD && now_ms >= b->until_ms)
         open(b, now_ms);
-    else if (outcome == MB_OUTCOME_NOTHING)
+    else if (outcome == MB_OUTCOME_NOTHING && role == MB_ROLE_PROBE)
         b->probe_end_ms = 0;
 }
 
-void mb_breaker_end(mb_breaker *b, int64_t now_ms, mb_outcome outcome, bool decides) {
+void mb_breaker_end(mb_breaker *b, int64_t now_ms, mb_outcome outcome, mb_breaker_role role) {
     if (b->until_ms) {
-        if (decides) end_probe(b, now_ms, outcome);
+        if (role) end_probe(b, now_ms, outcome, role);
         return;
     }
     if (outcome == MB_OUTCOME_NOTHING || outcome == MB_OUTCOME_ALIVE) return;

@@ -44,9 +44,16 @@ typedef struct mb_breaker {
 mb_breaker_state mb_breaker_at(const mb_breaker *b, int64_t now_ms);
 // In HALF OPEN: a probe is under way, so that nobody else should go there.
 bool mb_breaker_is_probed(const mb_breaker *b, int64_t now_ms);
-// An attempt begins; true: its end decides about the breaker (it is handed back to mb_breaker_end).
-bool mb_breaker_begin(mb_breaker *b, int64_t now_ms);
-void mb_breaker_end(mb_breaker *b, int64_t now_ms, mb_outcome outcome, bool decides);
+// What an attempt's end means for a breaker that is not closed.
+typedef enum {
+    MB_ROLE_NONE,   // nothing: it began while the breaker was closed
+    MB_ROLE_PROBE,  // it is the one probe
+    MB_ROLE_FORCED, // there was nobody else to ask: its answer counts, its place is no probe's
+} mb_breaker_role;
+
+// An attempt begins; what it is to the breaker is handed back to mb_breaker_end.
+mb_breaker_role mb_breaker_begin(mb_breaker *b, int64_t now_ms);
+void mb_breaker_end(mb_breaker *b, int64_t now_ms, mb_outcome outcome, mb_breaker_role role);
 void mb_breaker_half_open(mb_breaker *b, int64_t now_ms);  // it is said to be well again: from OPEN, a probe may go in
 const char *mb_breaker_state_name(mb_breaker_state state); // "closed", "open", "half-open"
 

@@ -146,10 +146,13 @@ START_TEST(one_probe_is_let_in_until_it_ends) {
     fail_times(5);
     now_ms = b.until_ms;
     ck_assert(!mb_breaker_is_probed(&b, now_ms));
-    bool decides = mb_breaker_begin(&b, now_ms);
-    ck_assert(decides);
+    mb_breaker_role role = mb_breaker_begin(&b, now_ms);
+    ck_assert_int_eq(role, MB_ROLE_PROBE);
+    mb_breaker_role forced = mb_breaker_begin(&b, now_ms);
+    mb_breaker_end(&b, now_ms + 5, MB_OUTCOME_NOTHING, forced); // nobody else to ask: not the probe
+    ck_assert(mb_breaker_is_probed(&b, now_ms + 6));
     ck_assert(mb_breaker_is_probed(&b, now_ms));
-    mb_breaker_end(&b, now_ms + 10, MB_OUTCOME_NOTHING, decides); // cancelled: another one may try
+    mb_breaker_end(&b, now_ms + 10, MB_OUTCOME_NOTHING, role); // cancelled: another one may try
     ck_assert_int_eq(mb_breaker_at(&b, now_ms + 10), MB_BREAKER_HALF_OPEN);
     ck_assert(!mb_breaker_is_probed(&b, now_ms + 10));
 }
