@@ -212,58 +212,31 @@ const verb_row verb_table[] = {
      "knows are counted, not guessed. At a terminal a bar compares the lines: by cost, or by tokens where no cost is "
      "known.",
      NULL, usage_options, usage_examples, NULL},
-{"budgets",
- budgets_main,
- "[list|set|remove] [SCOPE] [MATCH] [PERIOD] [AMOUNT]",
- "Show, set and remove budgets",
- "SCOPE is key, model, session or all; PERIOD is day, month (both of UTC) or total. MATCH is a glob, and all that match "
- "share one amount; without it each key, model or session has an amount of its own. A key is PROVIDER#N, or PROVIDER "
- "for all its keys; a model is PROVIDER/MODEL, or a name of the configuration.\n\n"
- "Budgets that are set here stand in the call log's file and hold for every program that uses it, beside those of the "
- "configuration; of two amounts for the same budget the smaller one holds.",
- budgets_actions,
- budgets_options,
- budgets_examples,
- NULL},
-    {"config",
-     config_main,
-     "[show|validate|path|trust|import] [PATH]",
-     "Show, check, trust and import configuration",
+    {"budgets", budgets_main, "[list|set|remove] [SCOPE] [MATCH] [PERIOD] [AMOUNT]", "Show, set and remove budgets",
+     "SCOPE is key, model, session or all; PERIOD is day, month (both of UTC) or total. MATCH is a glob, and all that match "
+     "share one amount; without it each key, model or session has an amount of its own. A key is PROVIDER#N, or PROVIDER "
+     "for all its keys; a model is PROVIDER/MODEL, or a name of the configuration.\n\n"
+     "Budgets that are set here stand in the call log's file and hold for every program that uses it, beside those of the "
+     "configuration; of two amounts for the same budget the smaller one holds.",
+     budgets_actions, budgets_options, budgets_examples, NULL},
+    {"config", config_main, "[show|validate|path|trust|import] [PATH]", "Show, check, trust and import configuration",
      "Secrets are shown as the reference they come from, or as ***. What an import cannot take over is said line by line "
      "on standard error; keys that stand in its file are left there unless --with-keys is given.",
-     config_actions,
-     config_options,
-     config_examples,
-     NULL},
-    {"keys",
-     keys_main,
-     "[list|set|remove] [NAME]",
-     "Keep API keys sealed in the user's key ring",
+     config_actions, config_options, config_examples, NULL},
+    {"keys", keys_main, "[list|set|remove] [NAME]", "Keep API keys sealed in the user's key ring",
      "A value is read from a pipe, from --file, or typed at the terminal without being shown; it is never an argument, "
      "and nothing ever shows it again. The ring is opened by the file master.key beside it, or by a passphrase "
      "(--passphrase when the first key is set; later it is asked for, or taken from MEMBRANE_PASSPHRASE).",
-     keys_actions,
-     keys_options,
-     keys_examples,
-     NULL},
-    {"doctor",
-     doctor_main,
-     "",
-     "Check that everything is as it should be",
-     "Exits with 1 if a check failed. Each failure comes with the line that mends it.",
-     NULL,
-     doctor_options,
-     doctor_examples,
-     NULL},
-    {"version",     version_main,     "",  "Show the version and what it is built with", "", NULL,
-     plain_options, version_examples, NULL},
-    {"completion",  completion_main,     "bash|zsh|fish", "Write the completions for a shell", "", NULL,
-     plain_options, completion_examples, shells},
-    {"help", help_main, "[VERB]", "Show the help of a verb", "", NULL, help_options, help_examples, verb_names}, {
-    0
-}
-}
-;
+     keys_actions, keys_options, keys_examples, NULL},
+    {"doctor", doctor_main, "", "Check that everything is as it should be",
+     "Exits with 1 if a check failed. Each failure comes with the line that mends it.", NULL, doctor_options,
+     doctor_examples, NULL},
+    {"version", version_main, "", "Show the version and what it is built with", "", NULL, plain_options,
+     version_examples, NULL},
+    {"completion", completion_main, "bash|zsh|fish", "Write the completions for a shell", "", NULL, plain_options,
+     completion_examples, shells},
+    {"help", help_main, "[VERB]", "Show the help of a verb", "", NULL, help_options, help_examples, verb_names},
+    {0}};
 
 const char *const verb_names[] = {"run",     "models",  "providers",  "embed",  "logs",
                                   "explain", "usage",   "budgets",    "config", "keys",

@@ -111,9 +111,10 @@ MEMBRANE_API int membrane_call_text(membrane_t *m, const char *request_json, siz
 /**
  * What a call would do at this moment, without sending anything: {policy, model, chosen_because, input_tokens,
  * candidates:[{provider, model, engine, url, local, list, verdict, why, ready_in_ms, breaker, weight, in_flight,
- * expected_ms, cost_usd_micros, window}], method, url, body}. verdict: "taken" (where the policy draws lots, this time),
- * "possible" or "passed over"; why says it in words; the cost is expected, null where the price is not known; the body
- * is that of the target taken, as it would go over the wire (without headers or keys). input_tokens is a guess.
+ * expected_ms, cost_usd_micros, window}], method, url, body}. verdict: "taken" (where the policy draws lots, this
+ * time), "possible" or "passed over"; why says it in words; the cost is expected, null where the price is not known;
+ * the body is that of the target taken, as it would go over the wire (without headers or keys). input_tokens is a
+ * guess.
  */
 MEMBRANE_API int membrane_call_plan(membrane_t *m, const char *request_json, size_t len,
                                     const membrane_call_options *options, membrane_result **ret_result,

@@ -26,7 +26,7 @@ struct mb_waiter {
     mb_waiter *next, *prev;
     mb_fair_session *session; // NULL: it stands in front
     mb_fair *fair;            // NULL: it waits nowhere
-    int64_t cost; // what it asks for (tokens)
+    int64_t cost;             // what it asks for (tokens)
     void *user;
 };
 

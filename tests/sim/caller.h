@@ -27,7 +27,7 @@ struct sim_call {
     int64_t key_at_ms[SIM_TARGETS * SIM_KEYS];
     uint32_t room[SIM_TARGETS];
     mb_waiter waiters[SIM_TARGETS];
-    uint64_t joined[SIM_TARGETS];  // when each began to wait, as a count of what was served
+    uint64_t joined[SIM_TARGETS]; // when each began to wait, as a count of what was served
     bool in_front[SIM_TARGETS];
     sim_runner runners[2]; // the second one is a hedge
     sim_question question;
@@ -47,8 +47,8 @@ typedef struct sim_shadow {
 } sim_shadow;
 
 typedef struct sim_ledger {
-    mb_slice slice;          // all of the amount is granted
-    int64_t amount, billed;  // amount 0: no limit; billed: what the providers say
+    mb_slice slice;         // all of the amount is granted
+    int64_t amount, billed; // amount 0: no limit; billed: what the providers say
 } sim_ledger;
 
 enum { SIM_GATES = SIM_TARGETS * (SIM_KEYS + 2) };

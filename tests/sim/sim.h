@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A simulated world around the real router: calls of several sessions, providers that misbehave, a clock that jumps from
-// event to event. One seed gives one world; the same world can be given to each policy and to naive callers.
+// A simulated world around the real router: calls of several sessions, providers that misbehave, a clock that jumps
+// from event to event. One seed gives one world; the same world can be given to each policy and to naive callers.
 //
 //     scenario.c ── what the world is like (drawn from a seed)
 //     provider.c ── what a provider answers, and when
@@ -45,12 +45,12 @@ typedef struct sim_provider {
     mb_limits ours, theirs; // parallel for all keys; theirs: rpm and tpm of each key
     bool bad_key[SIM_KEYS];
     int bad_code;
-    bool is_local, says_when;         // with Retry-After
-    double first_mu, first_sigma;     // log of the milliseconds until the first token
-    double slow_part;                 // so many take ten times as long
-    double token_ms;                  // for each token
-    int capacity;                     // at a time; beyond it everything takes longer
-    double cut_before, cut_after;     // streams that break off before, after the first token
+    bool is_local, says_when;     // with Retry-After
+    double first_mu, first_sigma; // log of the milliseconds until the first token
+    double slow_part;             // so many take ten times as long
+    double token_ms;              // for each token
+    int capacity;                 // at a time; beyond it everything takes longer
+    double cut_before, cut_after; // streams that break off before, after the first token
     spell spells[SIM_SPELLS];
     int spell_count;
 } sim_provider;
@@ -72,12 +72,12 @@ typedef struct sim_scenario {
     sim_target targets[SIM_TARGETS];
     double volume[SIM_SESSIONS]; // the sessions' parts of the calls
     double calls_s;
-    int64_t burst_ms;             // every so often ten times as many, 0: never
+    int64_t burst_ms; // every so often ten times as many, 0: never
     int64_t duration_ms, deadline_ms, wait_ms, sticky_ms;
     mb_hedge hedge;
     mb_policy policy;
     int retries, max_attempts;
-    double stream_part, long_part; // of the calls; long ones have prompts beyond small windows
+    double stream_part, long_part;      // of the calls; long ones have prompts beyond small windows
     int64_t budget_all, budget_session; // micro-dollars, 0: none
 } sim_scenario;
 
@@ -85,8 +85,8 @@ typedef struct sim_stats {
     int64_t asked[SIM_SESSIONS], answered[SIM_SESSIONS];
     int64_t unpaid; // calls that a budget refused in the end
     int64_t attempts, retries, hedges, queued, decisions;
-    int64_t cost, overspent;           // micro-dollars, as the providers bill it
-    int64_t latency[SIM_BUCKETS];      // of the calls that were answered
+    int64_t cost, overspent;      // micro-dollars, as the providers bill it
+    int64_t latency[SIM_BUCKETS]; // of the calls that were answered
     int64_t simulated_ms;
 } sim_stats;
 

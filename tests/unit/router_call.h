@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A call under test with what the board knows of all calls. Targets are providers of one model each: set_up(policy, keys,
-// targets) makes them alike, and a test changes what matters to it. Decisions are d; now_ms moves only where it is said.
+// A call under test with what the board knows of all calls. Targets are providers of one model each: set_up(policy,
+// keys, targets) makes them alike, and a test changes what matters to it. Decisions are d; now_ms moves only where it
+// is said.
 #ifndef TESTS_ROUTER_CALL_H
 #define TESTS_ROUTER_CALL_H
 
