@@ -317,7 +317,8 @@ static void put_stream(writer *o) {
     mb_jw_end_object(&o->w);
 }
 
-// Some servers close the last message unless they are told that it is not whole.
+// Some servers close the last message unless they are told that it is not whole; llama.cpp then goes on with it all the
+// same, but begins its answer with it.
 static void put_continues(writer *o) {
     const char *prefill = o->ask->quirks->prefill;
     if (!o->ask->continues || !prefill || strcmp(prefill, "continue_final_message") != 0) return;

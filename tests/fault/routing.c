@@ -16,11 +16,12 @@ static void opened(const char *models) {
              "  two: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", api_keys: [sk-PLANTED-first-key, "
              "sk-PLANTED-second-key]}\n"
              "  v: {kind: vllm, base_url: \"http://127.0.0.1:%d/v1\"}\n"
+             "  p: {kind: llamacpp, base_url: \"http://127.0.0.1:%d/v1\"}\n"
              "  one: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", limits: {parallel: 1}}\n"
              "  few: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", limits: {rpm: 2}}\n"
              "  hop: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", tells_hops: true}\n"
              "%s",
-             fault_at.port, fault_at.port, fault_at.port, fault_at.port, fault_at.port, models);
+             fault_at.port, fault_at.port, fault_at.port, fault_at.port, fault_at.port, fault_at.port, models);
     m = fault_open(text);
 }
 
@@ -131,6 +132,7 @@ static void an_answer_begins_again_where_that_is_wanted(void) {
 
 static void an_answer_goes_on_where_it_broke_off(void) {
     opened("models:\n  on: {targets: [o/stall-cut--300, o/good#passed, v/goes-on], on_cut: continue, retries: 0}\n"
+           "  local: {targets: [o/stall-cut--300, p/goes-on#local], on_cut: continue, retries: 0}\n"
            "  cannot: {targets: [o/stall-cut--300, o/good#passed], on_cut: continue, retries: 0}\n");
     membrane_call_options o = patient();
     fault_outcome got;
@@ -140,6 +142,8 @@ static void an_answer_goes_on_where_it_broke_off(void) {
     fault_log log = fault_log_of("goes-on");
     CHECK(strstr(log.last, "\\\"role\\\":\\\"assistant\\\",\\\"content\\\":\\\"Hello from\\\""), "%s", log.last);
     CHECK(strstr(log.last, "\\\"continue_final_message\\\":true"), "%s", log.last);
+    taken_piece_by_piece("local", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated p:ok", "Hello from and goes on."), "local");
     taken_piece_by_piece("cannot", &o, &got);
     CHECK(is(&got, MEMBRANE_ETRUNCATED, "o:stream_truncated", "Hello from "), "cannot");
     CHECK(fault_log_of("good#passed").requests <= 0, "a target that cannot go on was asked");

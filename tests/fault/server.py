@@ -43,6 +43,7 @@ class Client:
         self.wire = wires.WIRES[0]
         self.stream = False
         self.key = ""
+        self.body = {}
 
     def more(self):
         got = self.sock.recv(65536)
@@ -203,7 +204,7 @@ def one(c):
         return (frames if path.startswith("/__frames") else tell)(c, path.partition("?")[2])
     if c.engine and c.engine.answers(c, path):
         return None
-    body = json.loads(data or b"{}")
+    body = c.body = json.loads(data or b"{}")
     wire = wires.find(path)
     c.wire = wire or wires.WIRES[0]
     c.model, c.stream = c.wire.asked(path, body) if wire else (str(body.get("model", "")), False)

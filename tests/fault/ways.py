@@ -61,8 +61,9 @@ def stall_cut(c, ms):
 
 
 def goes_on(c, _):
-    """What follows when the answer was begun for it."""
-    c.whole(200, c.wire.begin() + c.wire.delta(" and goes on.") + c.wire.finish() + c.wire.end(), c.kind)
+    """What follows when the answer was begun for it; as llama.cpp does it, its beginning too unless it is told."""
+    begun = "" if c.body.get("continue_final_message") else c.body["messages"][-1]["content"]
+    c.whole(200, c.wire.begin() + c.wire.delta(begun + " and goes on.") + c.wire.finish() + c.wire.end(), c.kind)
 
 
 def flood(c, mib):
