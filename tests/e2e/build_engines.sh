@@ -75,7 +75,12 @@ build_models() {
         $'\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n' '</tool_call>' --then 'It is ' 'sunny ' 'in Paris.'
     $make chat "$M/tiny-think.gguf" --say '<think>' 'Let me ' 'see.' '</think>' 'It is ' 'sunny.'
     $make chat "$M/tiny-say.gguf" --say 'The ' 'quick ' 'brown ' 'fox.'
-    $make chat "$M/tiny-slow.gguf" --hidden 1024 --layers 4 --heads 8 --kv-heads 8 --ff 4096
+    $make chat "$M/tiny-other.gguf" --say 'A ' 'lazy ' 'dog ' 'sleeps.'
+    local slow=(--hidden 1024 --layers 4 --heads 8 --kv-heads 8 --ff 4096)
+    $make chat "$M/tiny-slow.gguf" "${slow[@]}"
+    $make chat "$M/tiny-count.gguf" "${slow[@]}" --say One ' two' ' three' ' four' ' five' ' six' ' seven' ' eight' \
+        ' nine' ' ten' ' eleven' ' twelve' ' thirteen' ' fourteen' ' fifteen' ' sixteen' ' seventeen' ' eighteen' \
+        ' nineteen' ' twenty.'
 }
 
 build_litellm() {
@@ -92,7 +97,7 @@ for name in "$@"; do
     case $name in
         llama) part llama "$llama_version" build_llama || status=1 ;;
         ollama) part ollama "$ollama_version" build_ollama || status=1 ;;
-        models) part models "$gguf_version-$(cksum <"$here/make_tiny_gguf.py")-1" build_models || status=1 ;;
+        models) part models "$gguf_version-$(cksum <"$here/make_tiny_gguf.py")-2" build_models || status=1 ;;
         litellm) part litellm 1 build_litellm || status=1 ;;
         *) say "unknown part $name (llama, ollama, models, litellm)"; exit 2 ;;
     esac

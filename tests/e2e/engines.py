@@ -10,185 +10,12 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
 
-CACHE = os.environ.get("MEMBRANE_ENGINES") or os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "membrane-engines")
-MEMBRANE, PROBE = sys.argv[1], sys.argv[2]
-FOX = "The quick brown fox."
-HERE = os.path.dirname(os.path.abspath(__file__))
-WORK = tempfile.mkdtemp(prefix="membrane-e2e-")
-TEMPLATE = open(os.path.join(HERE, "ollama_template.txt")).read()
-running = []
-count = failed = 0
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def http(port, path, body=None, method=None):
-    data = json.dumps(body).encode() if body is not None else None
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"Content-Type": "application/json"}, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read().decode()
-            return answer.status, json.loads(text) if text.startswith(("{", "[")) else text
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def wait_for(what, seconds=30, step=0.02):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = what()
-        if value:
-            return value
-        time.sleep(step)
-    raise AssertionError(f"it did not come within {seconds} s")
-
-
-def is_up(port, path):
-    try:
-        return http(port, path)[0] == 200
-    except OSError:
-        return False
-
-
-class Engine:
-    def __init__(self, name, argv, port, health, env=None):
-        self.port, self.name = port, name
-        self.log = open(os.path.join(WORK, f"{name}-{port}.log"), "wb")
-        self.process = subprocess.Popen(argv, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL,
-                                        env={**os.environ, **(env or {})}, start_new_session=True)
-        running.append(self)
-        if health:
-            wait_for(lambda: is_up(port, health))
-
-    def stop(self, sig=signal.SIGKILL):
-        try:
-            os.killpg(self.process.pid, sig)
-        except ProcessLookupError:
-            pass
-        if sig == signal.SIGKILL:
-            self.process.wait()
-        if self in running:
-            running.remove(self)
-
-
-def llama(model, *args, wait=True, port=None):
-    port = port or free_port()
-    argv = [f"{CACHE}/bin/llama-server", "--host", "127.0.0.1", "--port", str(port), "-t", "1", *args]
-    if model:
-        argv += ["-m", f"{CACHE}/models/{model}.gguf", "--alias", model, "-c", "2048", "-np", "2", "--metrics", "--jinja"]
-    return Engine("llama", argv, port, "/health" if wait else None)
-
-
-def ollama():
-    port = free_port()
-    models = os.path.join(WORK, "ollama-models")
-    engine = Engine("ollama", [f"{CACHE}/bin/ollama", "serve"], port, "/api/version",
-                    {"HOME": os.path.join(WORK, "home"), "OLLAMA_HOST": f"127.0.0.1:{port}", "OLLAMA_MODELS": models,
-                     "OLLAMA_NO_CLOUD": "1"})
-    for name in ("tiny-say", "tiny-tool", "tiny-think", "tiny-chat", "tiny-embed", "tiny-slow"):
-        path = os.path.join(WORK, name + ".modelfile")
-        with open(path, "w") as f:
-            f.write(f"FROM {CACHE}/models/{name}.gguf\n")
-            if name != "tiny-embed":
-                f.write(TEMPLATE)
-        subprocess.run([f"{CACHE}/bin/ollama", "create", name, "-f", path], check=True, capture_output=True,
-                       env={**os.environ, "HOME": os.path.join(WORK, "home"), "OLLAMA_HOST": f"127.0.0.1:{port}"})
-    return engine
-
-
-def config(providers, models=None, log=None, **more):
-    path = os.path.join(WORK, f"config-{time.monotonic_ns()}.json")
-    tree = {"version": 1, "providers": providers, **more}
-    if models:
-        tree["models"] = models
-    if log:
-        tree["log"] = {"path": log}
-    with open(path, "w") as f:
-        json.dump(tree, f)
-    return path
-
-
-def provider(engine):
-    if engine.name == "ollama":
-        return {"kind": "ollama", "base_url": f"http://127.0.0.1:{engine.port}"}
-    return {"kind": "llamacpp", "base_url": f"http://127.0.0.1:{engine.port}/v1"}
-
-
-def cli(path, *args, code=0, text_in=None):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("MEMBRANE_")}
-    env.update(HOME=os.path.join(WORK, "nobody"), XDG_CONFIG_HOME=os.path.join(WORK, "nothing"))
-    done = subprocess.run([MEMBRANE, *args, "--config", path], capture_output=True, text=True, timeout=120, env=env,
-                          input=text_in, stdin=None if text_in else subprocess.DEVNULL)
-    assert code is None or done.returncode == code, f"{args}: exit {done.returncode}, {done.stdout}{done.stderr}"
-    return done
-
-
-def cli_json(path, *args, code=0):
-    return json.loads(cli(path, *args, "--json", code=code).stdout)
-
-
-def start_probe(path, request, *args):
-    process = subprocess.Popen([PROBE, path, *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    process.stdin.write(json.dumps(request))
-    process.stdin.close()
-    return process
-
-
-def probe(path, request, *args):
-    process = start_probe(path, request, *args)
-    lines = [json.loads(line) for line in process.stdout]
-    process.wait(timeout=60)
-    return lines
-
-
-class Session:
-    """One handle over many calls: a request, or the beginning of a record of its running log that is waited for."""
-
-    def __init__(self, path):
-        self.process = subprocess.Popen([PROBE, path, "--lines"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def say(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-    def call(self, **request):
-        result = self.say(json.dumps({"messages": user("Hello"), "max_tokens": 8, "stream": True, **request}))["result"]
-        return [(a["provider"], a.get("kind", "ok")) for a in result["attempts"]]
-
-    def waits_for(self, text):
-        started = time.monotonic()
-        assert self.say(text)["told"], f"nobody said {text}"
-        return time.monotonic() - started
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=10)
-
-
-def result_of(lines):
-    return lines[-1]["result"]
-
-
-def user(text):
-    return [{"role": "user", "content": text}]
-
-
-def equal(got, want, what=""):
-    assert got == want, f"{what}: {got!r}, not {want!r}"
-
+import rig
+from rig import (CACHE, FOX, WORK, Crowd, Session, cli, cli_json, config, equal, free_port, http, llama, ollama, probe, provider,
+                 result_of, run, skip, start_probe, user, wait_for)
 
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "The weather of a city",
                                            "parameters": {"type": "object", "properties": {"city": {"type": "string"}},
@@ -328,9 +155,8 @@ def kill_runner(engine, sig):
     if engine.name == "llama":
         engine.stop(sig) if sig == signal.SIGKILL else engine.process.send_signal(sig)
         return
-    out = subprocess.run(["pgrep", "-g", str(engine.process.pid), "-f", "runner"], capture_output=True, text=True).stdout.split()
-    for pid in out:
-        os.kill(int(pid), sig)
+    for pid in engine.runners():
+        os.kill(pid, sig)
 
 
 # ---- llama.cpp's server ---------------------------------------------------------------------------------------------------
@@ -401,18 +227,14 @@ def ollama_loads_and_unloads(e):
 
 def the_first_engine_dies_in_the_middle_of_200_calls(_):
     first, second = llama("tiny-slow", "-np", "4", "-c", "8192"), llama("tiny-say", "-np", "4")
-    mark = os.path.join(WORK, "mark")
     path = config({"first": provider(first), "second": provider(second)},
                   {"default": {"targets": ["first/tiny-slow", "second/tiny-say"], "retries": 0}})
-    request = {"messages": user("Go on"), "max_tokens": 12, "stream": True, "seed": 1}
-    process = start_probe(path, request, "--many", 200, "--flight", 8, "--mark", mark, "--log", "--idle", 3000)
-    lines = []
-    for line in process.stdout:
-        lines.append(json.loads(line))
-        if first in running and os.path.exists(mark):
-            first.stop()
-    process.wait()
-    log = {row["request_id"]: row for row in lines.pop()["log"]["items"]}
+    crowd = Crowd(path, 8, "--idle", 3000)
+    crowd.ask(*[{"messages": user("Go on"), "max_tokens": 12, "stream": True, "seed": 1}] * 200)
+    lines = [crowd.next() for _ in range(50)]
+    first.stop()
+    rest, log = crowd.end()
+    lines += rest
     equal(len(lines), 200, "calls")
     fell_back = cut = passed = 0
     for call in lines:
@@ -451,7 +273,7 @@ def a_killed_engine_is_passed_over_and_used_again_when_it_is_back(_):
         down = session.waits_for("first: does not answer probes")
         for _ in range(5):
             equal(session.call(), [("second", "ok")], "while it is away")
-        first = llama("tiny-say", port=first.port)
+        first.start()
         up = session.waits_for("first: answers again")
         equal(session.call(), [("first", "ok")], "when it is back")
         print(f"# killed: passed over after {down:.2f} s; started: used again after {up:.2f} s")
@@ -515,6 +337,10 @@ LLAMA = SHARED + [a_loading_engine_is_waited_for, a_router_loads_and_unloads, th
 OLLAMA = SHARED + [ollama_loads_and_unloads, a_model_is_loaded_wherever_it_is_local, a_warm_model_is_loaded_in_the_background]
 
 
+def all_of_ollama():
+    return ollama("tiny-say", "tiny-tool", "tiny-think", "tiny-chat", "tiny-embed", "tiny-slow")
+
+
 class Many:
     """One llama-server serves one model: each is started when it is first asked for."""
     name = "llama"
@@ -535,42 +361,9 @@ class Many:
         self.router.stop()
 
 
-def run(name, test, engine):
-    global count, failed
-    count += 1
-    title = f"{name}: {test.__name__.replace('_', ' ')}"
-    wanted = os.environ.get("E2E_ONLY")
-    if wanted and wanted not in title:
-        print(f"ok {count} {title} # SKIP not asked for")
-        return
-    started = time.monotonic()
-    try:
-        test(engine)
-        print(f"ok {count} {title} ({time.monotonic() - started:.1f} s)", flush=True)
-    except Exception as error:  # every failure is one line of TAP
-        failed += 1
-        print(f"not ok {count} {title}\n# {type(error).__name__}: {str(error)[:1500]}", flush=True)
-
-
-def skip(name, tests, why):
-    global count
-    for test in tests:
-        count += 1
-        print(f"ok {count} {name}: {test.__name__.replace('_', ' ')} # SKIP {why}")
-
-
-def missing(engine):
-    if not os.path.exists(f"{CACHE}/models/tiny-slow.gguf"):
-        return "the tiny models are not built (./dev engines)"
-    if os.access(f"{CACHE}/bin/{engine}", os.X_OK):
-        return None
-    reason = f"{CACHE}/{'llama' if engine == 'llama-server' else engine}.failed"
-    return open(reason).read().strip().replace("\n", " ")[-200:] if os.path.exists(reason) else f"{engine} is not built (./dev engines)"
-
-
 def main():
-    for name, binary, tests, start in (("llama.cpp", "llama-server", LLAMA, Many), ("ollama", "ollama", OLLAMA, ollama)):
-        why = missing(binary)
+    for name, binary, tests, start in (("llama.cpp", "llama-server", LLAMA, Many), ("ollama", "ollama", OLLAMA, all_of_ollama)):
+        why = rig.missing(binary)
         if why:
             skip(name, tests, why)
             continue
@@ -578,15 +371,11 @@ def main():
         for test in tests:
             run(name, test, engine)
         engine.stop()
-    print(f"1..{count}")
-    return 1 if failed else 0
+    return rig.finish()
 
 
 try:
     code = main()
 finally:
-    for engine in list(running):
-        engine.stop()
-    if not failed:
-        shutil.rmtree(WORK, ignore_errors=True)
+    rig.clean_up()
 sys.exit(code)

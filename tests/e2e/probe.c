@@ -3,30 +3,26 @@
 // results as JSON lines on standard output.
 //
 //   probe CONFIG [--idle MS] [--first MS] [--deadline MS] [--retries N] [--cancel-after EVENTS]
-//   probe CONFIG --many CALLS --flight N [--mark FILE]   one line a call; FILE is made once a quarter of them ended
-//   probe CONFIG --lines                                 a line of input is a request, or a text that a record of the
-//                                                        running log is waited for; one line of output each
-//   probe CONFIG --log                                   with --many: then the call log, one line
-#include <fcntl.h>
+//   probe CONFIG --flight N [--metrics FILE]   requests one a line, N at a time: a line for each call as it ends, then
+//                                              the call log in one line; FILE gets the page of metrics
+//   probe CONFIG --lines                       a line is a request, or a text that a record of the running log is waited
+//                                              for; one line of output each
 #include <membrane/membrane.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct settings {
     membrane_call_options call;
-    int cancel_after, calls, flight, log, lines;
-    const char *mark;
+    int cancel_after, flight, lines;
+    const char *metrics;
 } settings;
 
 typedef struct crowd {
     membrane_t *m;
     const settings *set;
-    const char *request;
-    pthread_mutex_t lock;
-    int started, ended;
+    pthread_mutex_t in, out;
 } crowd;
 
 static char *read_all(FILE *in) {
@@ -43,7 +39,7 @@ static char *read_all(FILE *in) {
 static int number(char **argv, int *i) { return argv[*i + 1] ? atoi(argv[++*i]) : 0; }
 
 static settings read_settings(char **argv) {
-    settings s = {.flight = 1};
+    settings s = {0};
     membrane_call_options_init(&s.call, sizeof s.call);
     for (int i = 2; argv[i]; i++) {
         if (!strcmp(argv[i], "--idle"))
@@ -56,16 +52,12 @@ static settings read_settings(char **argv) {
             s.call.retries = number(argv, &i);
         else if (!strcmp(argv[i], "--cancel-after"))
             s.cancel_after = number(argv, &i);
-        else if (!strcmp(argv[i], "--many"))
-            s.calls = number(argv, &i);
         else if (!strcmp(argv[i], "--flight"))
             s.flight = number(argv, &i);
-        else if (!strcmp(argv[i], "--log"))
-            s.log = 1;
         else if (!strcmp(argv[i], "--lines"))
             s.lines = 1;
-        else if (!strcmp(argv[i], "--mark") && argv[i + 1])
-            s.mark = argv[++i];
+        else if (!strcmp(argv[i], "--metrics") && argv[i + 1])
+            s.metrics = argv[++i];
         else
             exit(2);
     }
@@ -93,13 +85,17 @@ static int one_call(membrane_t *m, const settings *s, const char *request) {
 }
 
 // One line: what the caller was handed, and the result.
-static void counted_call(crowd *c) {
+static void counted_call(crowd *c, const char *request) {
     membrane_call *call = NULL;
     membrane_error *err = NULL;
     const membrane_event *event;
     size_t handed = 0, len, ends = 0;
     char text[65536] = "";
-    if (membrane_call_start(c->m, c->request, 0, &c->set->call, &call, &err) != 0) {
+    if (membrane_call_start(c->m, request, 0, &c->set->call, &call, &err) != 0) {
+        pthread_mutex_lock(&c->out);
+        printf("{\"refused\":%s}\n", membrane_error_json(err));
+        fflush(stdout);
+        pthread_mutex_unlock(&c->out);
         membrane_error_free(err);
         return;
     }
@@ -110,35 +106,48 @@ static void counted_call(crowd *c) {
             memcpy(text + handed, piece, len + 1), handed += len;
         ends += type == MEMBRANE_EVENT_DONE || type == MEMBRANE_EVENT_ERROR;
     }
-    pthread_mutex_lock(&c->lock);
+    pthread_mutex_lock(&c->out);
     printf("{\"ends\":%zu,\"handed_bytes\":%zu,\"matches\":%s,\"result\":%s}\n", ends, handed,
            strcmp(text, membrane_result_text(membrane_call_result(call), NULL)) == 0 ? "true" : "false",
            membrane_result_json(membrane_call_result(call), NULL));
-    if (++c->ended == c->set->calls / 4 && c->set->mark) close(open(c->set->mark, O_CREAT | O_WRONLY, 0600));
-    pthread_mutex_unlock(&c->lock);
+    fflush(stdout);
+    pthread_mutex_unlock(&c->out);
     membrane_call_free(call);
 }
 
 static void *caller(void *user) {
     crowd *c = user;
+    char *request = NULL;
+    size_t cap = 0;
     for (;;) {
-        pthread_mutex_lock(&c->lock);
-        int mine = c->started++;
-        pthread_mutex_unlock(&c->lock);
-        if (mine >= c->set->calls) return NULL;
-        counted_call(c);
+        pthread_mutex_lock(&c->in);
+        ssize_t len = getline(&request, &cap, stdin);
+        pthread_mutex_unlock(&c->in);
+        if (len <= 0) break;
+        counted_call(c, request);
     }
+    free(request);
+    return NULL;
 }
 
-static void many_calls(membrane_t *m, const settings *s, const char *request) {
-    crowd c = {.m = m, .set = s, .request = request};
+static void write_metrics(membrane_t *m, const char *path) {
+    char *page = NULL;
+    FILE *f = fopen(path, "w");
+    if (f && membrane_metrics(m, &page, NULL) == 0) fputs(page, f);
+    if (f) fclose(f);
+    membrane_string_free(page);
+}
+
+static void many_calls(membrane_t *m, const settings *s) {
+    crowd c = {.m = m, .set = s};
     pthread_t threads[64];
-    pthread_mutex_init(&c.lock, NULL);
+    pthread_mutex_init(&c.in, NULL);
+    pthread_mutex_init(&c.out, NULL);
     for (int i = 0; i < s->flight && i < 64; i++) pthread_create(&threads[i], NULL, caller, &c);
     for (int i = 0; i < s->flight && i < 64; i++) pthread_join(threads[i], NULL);
-    if (!s->log) return;
+    if (s->metrics) write_metrics(m, s->metrics);
     membrane_result *log = NULL;
-    if (membrane_log_calls(m, "{\"limit\":1000}", &log, NULL) == 0)
+    if (membrane_log_calls(m, "{\"limit\":1000,\"decision\":true}", &log, NULL) == 0)
         printf("{\"log\":%s}\n", membrane_result_json(log, NULL));
     membrane_result_free(log);
 }
@@ -155,22 +164,21 @@ static void wait_for_record(membrane_t *m, const char *text) {
     }
     if (at) *at = '~';
     printf("{\"told\":%s}\n", at ? "true" : "false");
+    fflush(stdout);
 }
 
 static void lines(membrane_t *m, const settings *s) {
     char *line = NULL, none[64];
     size_t cap = 0, len;
     crowd c = {.m = m, .set = s};
-    pthread_mutex_init(&c.lock, NULL);
+    pthread_mutex_init(&c.out, NULL);
     membrane_log_read(m, "info", none, sizeof none, &len, NULL, 0); // nothing is kept before somebody reads
     while (getline(&line, &cap, stdin) > 0) {
         line[strcspn(line, "\n")] = '\0';
-        c.request = line;
         if (*line == '{')
-            counted_call(&c);
+            counted_call(&c, line);
         else
             wait_for_record(m, line);
-        fflush(stdout);
     }
     free(line);
 }
@@ -181,7 +189,6 @@ int main(int argc, char **argv) {
     membrane_error *err = NULL;
     if (argc < 2) return 2;
     settings s = read_settings(argv);
-    char *request = s.lines ? NULL : read_all(stdin);
     membrane_options_init(&o, sizeof o);
     o.config_path = argv[1];
     if (membrane_open(&o, &m, &err) != 0) {
@@ -189,10 +196,11 @@ int main(int argc, char **argv) {
         membrane_error_free(err);
         return 2;
     }
+    char *request = s.flight || s.lines ? NULL : read_all(stdin);
     if (s.lines)
         lines(m, &s);
-    else if (s.calls)
-        many_calls(m, &s, request);
+    else if (s.flight)
+        many_calls(m, &s);
     else
         one_call(m, &s, request);
     membrane_close(m, 5000);
