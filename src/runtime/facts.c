@@ -187,10 +187,14 @@ static void apply_cap(membrane_call *call) {
 
 void mb_facts_learn(membrane_call *call, const mb_route_failure *failure) {
     apply_cap(call);
-    for (size_t i = 0; failure->code == MEMBRANE_ECONTEXT && i < call->route.count; i++) {
+    if (failure->code != MEMBRANE_ECONTEXT) return;
+    for (size_t i = 0; i < call->route.count; i++) {
         const mb_price *price = mb_facts_price(call, i);
         call->route_targets[i].window = price ? price->window : 0;
     }
+    // A window that nobody knows is smaller than what it refused: what holds that much may be asked.
+    mb_route_target *failed = &call->route_targets[failure->target];
+    if (!failed->window) failed->window = mb_facts_input(call);
 }
 
 int mb_facts_open(membrane_call *call, int64_t now_ms) {

@@ -5,8 +5,8 @@
 //   probe CONFIG [--idle MS] [--first MS] [--deadline MS] [--retries N] [--cancel-after EVENTS]
 //   probe CONFIG --flight N [--metrics FILE]   requests one a line, N at a time: a line for each call as it ends, then
 //                                              the call log in one line; FILE gets the page of metrics
-//   probe CONFIG --lines                       a line is a request, or a text that a record of the running log is waited
-//                                              for; one line of output each
+//   probe CONFIG --lines                       a line is a request, or a text that a record of the running log is
+//                                              waited for; one line of output each
 #include <membrane/membrane.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -161,6 +161,29 @@ static void a_stream_that_crawls_is_given_up(void) {
     closed();
 }
 
+// ---- windows -------------------------------------------------------------------------------------------------------
+
+// The first one's window is in no table: it is smaller than the prompt that it refused, which is 2 tokens.
+static void a_prompt_that_is_too_long_goes_where_it_is_known_to_fit(void) {
+    char prices[] = "/tmp/membrane-prices-XXXXXX.json", models[1024];
+    static const char rows[] = "{\"lists\":[{\"providers\":[\"ollama\"],\"models\":["
+                               "{\"model\":\"good#narrow\",\"window\":1},{\"model\":\"good#wide\",\"window\":8}]}]}";
+    int fd = mkstemps(prices, 5);
+    CHECK(fd >= 0 && write(fd, rows, sizeof rows - 1) == (ssize_t)sizeof rows - 1, "%s", prices);
+    snprintf(models, sizeof models,
+             "prices: %s\nmodels:\n  w: {targets: [o/error-code--400-context_length_exceeded, o/good#unknown, "
+             "l/good#narrow, l/good#wide]}\n",
+             prices);
+    opened(models);
+    membrane_call_options o = patient();
+    for (int stream = 0; stream < 2; stream++)
+        CHECK(is(fault_call(m, "w", stream, &o), 0, "o:context_overflow l:ok", NULL), "stream %d", stream);
+    CHECK(fault_log_of("good#wide").requests == 2, "%ld requests", fault_log_of("good#wide").requests);
+    closed();
+    close(fd);
+    unlink(prices);
+}
+
 // ---- limits of our own ---------------------------------------------------------------------------------------------
 
 static void no_more_than_may_be_there_are_there(void) {
@@ -439,6 +462,8 @@ int main(void) {
         {"an_answer_begins_again_where_that_is_wanted", an_answer_begins_again_where_that_is_wanted},
         {"an_answer_goes_on_where_it_broke_off", an_answer_goes_on_where_it_broke_off},
         {"a_stream_that_crawls_is_given_up", a_stream_that_crawls_is_given_up},
+        {"a_prompt_that_is_too_long_goes_where_it_is_known_to_fit",
+         a_prompt_that_is_too_long_goes_where_it_is_known_to_fit},
         {"no_more_than_may_be_there_are_there", no_more_than_may_be_there_are_there},
         {"who_may_not_wait_is_told_when", who_may_not_wait_is_told_when},
         {"sessions_take_turns", sessions_take_turns},
