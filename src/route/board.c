@@ -367,6 +367,7 @@ void mb_board_forget_news(mb_endpoint *e) {
     size_t at = 0;
     e->health = MB_HEALTH_UNKNOWN;
     e->health_ms = 0;
+    e->busy_elsewhere = 0;
     for (mb_target_facts *t; (t = mb_endpoint_each(e, &at));) t->model_state = MB_MODEL_UNKNOWN;
 }
 

@@ -40,7 +40,8 @@ typedef struct mb_endpoint {
     unsigned next_key; // whose turn it is among those that are free
     mb_health health;  // as the last probe found it
     int64_t health_ms;
-    mb_map targets; // by model
+    int busy_elsewhere; // slots that others than we keep busy, as the last probe saw it
+    mb_map targets;     // by model
 } mb_endpoint;
 
 typedef struct mb_target_facts mb_target_facts;
@@ -54,6 +55,7 @@ struct mb_target_facts {
     double tokens;        // of the last minute, decaying; at tokens_ms
     int64_t tokens_ms;
     mb_model_state model_state;
+    int64_t window;  // tokens, as the server says; 0: it has not
     int64_t last_ms; // of the last attempt's end
     int last_code;
     unsigned refs;                          // calls

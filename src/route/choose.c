@@ -59,7 +59,8 @@ static size_t lowest(const mb_route *route, const uint32_t *free, size_t count, 
 
 static double busy_score(const mb_route_target *t, int64_t now_ms) {
     (void)now_ms;
-    return t->weight > 0 ? (double)(in_flight(t) + 1) / t->weight : 1e18;
+    const int elsewhere = t->facts ? t->facts->endpoint->busy_elsewhere : 0;
+    return t->weight > 0 ? (double)(in_flight(t) + elsewhere + 1) / t->weight : 1e18;
 }
 
 static double cost_score(const mb_route_target *t, int64_t now_ms) {

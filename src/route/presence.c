@@ -92,3 +92,19 @@ mb_model_state mb_presence_model(const mb_quirks *q, const mb_json *models, cons
     if (!mb_json_is(models, MB_JSON_ARRAY) || is_elsewhere(model)) return MB_MODEL_UNKNOWN;
     return q->lists_all || is_router(q, models) ? MB_MODEL_ABSENT : MB_MODEL_UNKNOWN;
 }
+
+// Where a server holds several models, what it says of itself is that of none of them.
+int64_t mb_presence_window(const mb_quirks *q, const mb_json *models, const mb_json *shown, const char *model) {
+    int64_t listed = mb_json_int(mb_json_get(find(q, models, model), "context_window"), 0);
+    const bool has_one = mb_json_is(models, MB_JSON_ARRAY) && models->count == 1 && !is_router(q, models);
+    if (listed > 0 || !has_one) return listed > 0 ? listed : 0;
+    int64_t said = mb_json_int(mb_json_get(shown, "context_window"), 0);
+    return said > 0 ? said : 0;
+}
+
+int mb_presence_busy_elsewhere(const mb_json *slots, int ours) {
+    int busy = 0;
+    if (!mb_json_is(slots, MB_JSON_ARRAY)) return 0;
+    for (uint32_t i = 0; i < slots->count; i++) busy += mb_json_bool(mb_json_get(&slots->children[i], "busy"), false);
+    return busy > ours ? busy - ours : 0;
+}

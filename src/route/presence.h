@@ -16,4 +16,9 @@ mb_health mb_presence_health(mb_health was, int code, bool is_loading, int *sile
 mb_model_state mb_presence_model(const mb_quirks *quirks, const mb_json *models, const mb_json *loaded,
                                  const char *model);
 
+// shown: the answer to MB_ASK_SHOW. The tokens that fit into the model, 0: nobody says.
+int64_t mb_presence_window(const mb_quirks *quirks, const mb_json *models, const mb_json *shown, const char *model);
+// slots: the answer to MB_ASK_SLOTS. How many of them others keep busy, where so many attempts are ours.
+int mb_presence_busy_elsewhere(const mb_json *slots, int ours);
+
 #endif

@@ -14,6 +14,7 @@ typedef struct mb_seen {
     mb_verdict verdict;
     mb_breaker_state breaker;
     int64_t ready_in_ms; // 0: now, or nobody knows
+    int64_t window;      // 0: not known
     int in_flight;
     double wait_ms; // expected until the first token, -1: not known
 } mb_seen;
@@ -64,8 +65,10 @@ struct membrane_call {
     mb_runner *runner;    // the one whose answer counts
     mb_runner *hedge;     // a second one, in the arena; NULL: there was none
     int64_t input_tokens; // a guess; 0: nobody has asked yet
-    mb_seen *seen;        // one a target, in the arena; NULL: there was no choice, or no memory
-    size_t taken;         // by the first decision; SIZE_MAX: none
+    mb_seen *seen; // of the first seen_count targets, behind them the one that was taken; in the arena, NULL: there
+                   // was no choice, or no memory
+    size_t seen_count;
+    size_t taken; // by the first decision; SIZE_MAX: none
     const char *taken_because;
     mb_waiter *waiters;   // one a target, in the arena; where it waits for limits of ours
     mb_attempt *attempts; // in the arena; grows from first_attempts

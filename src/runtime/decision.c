@@ -6,6 +6,7 @@
 mb_seen mb_see(const membrane_call *call, size_t i, int64_t now_ms) {
     const mb_target_facts *facts = call->route_targets[i].facts;
     mb_seen seen = {.verdict = mb_route_judge(&call->route, i, now_ms), .wait_ms = -1};
+    seen.window = mb_facts_window(call, i);
     if (!facts) return seen;
     seen.in_flight = facts->gate.in_flight;
     seen.wait_ms = mb_pace_at(call->stream ? &facts->first : &facts->whole, now_ms);
@@ -26,9 +27,8 @@ static void put_number(mb_jw *w, const char *key, int64_t n, bool is_known) {
 static void put_candidate(mb_jw *w, const membrane_call *call, size_t i, bool is_whole) {
     static const char *const lists[] = {"main", "error", "context_overflow", "content_policy"};
     const mb_target *t = &call->targets[i];
-    const mb_seen *seen = &call->seen[i];
+    const mb_seen *seen = &call->seen[i < call->seen_count ? i : call->seen_count];
     const bool is_taken = i == call->taken;
-    const mb_price *price = mb_facts_price(call, i);
     int64_t cost = mb_facts_cost(call, i);
     mb_jw_object(w);
     mb_jw_kstr(w, "provider", t->provider->name);
@@ -47,7 +47,7 @@ static void put_candidate(mb_jw *w, const membrane_call *call, size_t i, bool is
     if (is_whole || seen->in_flight) mb_jw_kint(w, "in_flight", seen->in_flight);
     if (seen->wait_ms >= 0) mb_jw_kint(w, "expected_ms", (int64_t)seen->wait_ms);
     put_number(w, "cost_usd_micros", cost, cost >= 0);
-    put_number(w, "window", price ? price->window : 0, price && price->window);
+    put_number(w, "window", seen->window, seen->window > 0);
     mb_jw_end_object(w);
 }
 
@@ -61,7 +61,7 @@ void mb_decision_render(mb_jw *w, const membrane_call *call, size_t most, bool i
     mb_jw_array(w);
     for (size_t i = 0; i < call->route.count; i++) {
         const bool has_room = put + (call->taken > i && call->taken != SIZE_MAX) < most;
-        if (i != call->taken && !has_room) continue;
+        if (i != call->taken && (!has_room || i >= call->seen_count)) continue;
         put_candidate(w, call, i, is_whole);
         put++;
     }

@@ -185,12 +185,18 @@ static void apply_cap(membrane_call *call) {
     }
 }
 
+// What the server says of itself goes before what the table says of its model.
+int64_t mb_facts_window(const membrane_call *call, size_t i) {
+    const mb_target_facts *facts = call->route_targets[i].facts;
+    const mb_price *price = facts && facts->window ? NULL : mb_facts_price(call, i);
+    return facts && facts->window ? facts->window : price ? price->window : 0;
+}
+
 void mb_facts_learn(membrane_call *call, const mb_route_failure *failure) {
     apply_cap(call);
     if (failure->code != MEMBRANE_ECONTEXT) return;
     for (size_t i = 0; i < call->route.count; i++) {
-        const mb_price *price = mb_facts_price(call, i);
-        call->route_targets[i].window = price ? price->window : 0;
+        call->route_targets[i].window = mb_facts_window(call, i);
     }
     // A window that nobody knows is smaller than what it refused: what holds that much may be asked.
     mb_route_target *failed = &call->route_targets[failure->target];

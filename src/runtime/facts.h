@@ -20,6 +20,8 @@ const mb_price *mb_facts_price(const membrane_call *call, size_t target);
 int64_t mb_facts_bound(const membrane_call *call, size_t target);
 // What it is expected to cost; -1: not known.
 int64_t mb_facts_cost(const membrane_call *call, size_t target);
+int64_t mb_facts_window(const membrane_call *call, size_t target); // tokens, 0: not known; under the board's lock, or
+                                                                   // on the I/O thread
 int64_t mb_facts_input(const membrane_call *call); // tokens, a guess: a quarter of the bytes of its texts
 
 #endif

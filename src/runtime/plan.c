@@ -42,6 +42,7 @@ static int decide(membrane_call *call, membrane_error **err) {
     call->route.loading_until_ms = call->route.deadline_ms;
     call->route.wait_until_ms = now + call->way.max_wait_ms;
     call->seen = mb_arena_alloc(&call->arena, call->route.count * sizeof *call->seen);
+    call->seen_count = call->route.count;
     if (!call->seen || mb_facts_open(call, now) != 0) return mb_error_no_memory(err);
     mb_rng_seed(&rng);
     pthread_mutex_lock(&m->board_lock);

@@ -11,7 +11,7 @@
 #include "runtime/ask.h"
 
 enum {
-    QUESTIONS_MAX = 3,
+    QUESTIONS_MAX = 5,
     TIMEOUT_MS = 2000,
     IDLE_INTERVALS = 10,
     HURRY_MS = 1000, // however many calls find nobody there
@@ -103,29 +103,38 @@ static bool says_loading(const mb_question *q, const mb_json *answer) {
     return mb_json_str_is(mb_json_get(answer, "state"), "loading");
 }
 
-static void note_models(mb_probe *probe, const mb_json *models, const mb_json *loaded) {
+// By the kind of the question; NULL where it was not asked or not answered.
+typedef struct answers {
+    const mb_json *of[MB_ASK_KINDS];
+} answers;
+
+static void note_models(mb_probe *probe, const answers *a) {
+    const mb_quirks *q = probe->provider->quirks;
+    const mb_json *models = a->of[MB_ASK_MODELS];
     size_t at = 0;
-    for (mb_target_facts *t; (t = mb_endpoint_each(probe->provider->endpoint, &at));)
-        t->model_state = mb_presence_model(probe->provider->quirks, models, loaded, t->model);
+    if (!models) return;
+    for (mb_target_facts *t; (t = mb_endpoint_each(probe->provider->endpoint, &at));) {
+        int64_t window = mb_presence_window(q, models, a->of[MB_ASK_SHOW], t->model);
+        t->model_state = mb_presence_model(q, models, a->of[MB_ASK_LOADED], t->model);
+        if (window) t->window = window;
+    }
 }
 
 static void judge(mb_probe *probe) {
     membrane_t *m = probe->m;
     mb_endpoint *endpoint = probe->provider->endpoint;
     const mb_question *first = &probe->questions[0];
-    const mb_json *models = NULL, *loaded = NULL;
+    answers a = {0};
     mb_arena arena = {0};
     const bool is_loading = says_loading(first, mb_question_json(first, &arena));
-    for (size_t i = 0; i < probe->round.count; i++) {
-        const mb_question *q = &probe->questions[i];
-        if (q->kind == MB_ASK_MODELS) models = mb_question_json(q, &arena);
-        if (q->kind == MB_ASK_LOADED) loaded = mb_question_json(q, &arena);
-    }
+    for (size_t i = 0; i < probe->round.count; i++)
+        a.of[probe->questions[i].kind] = mb_question_json(&probe->questions[i], &arena);
     pthread_mutex_lock(&m->board_lock);
     const int code = first->code && is_heard(probe) ? 0 : first->code;
     mb_health health = mb_presence_health(endpoint->health, code, is_loading, &probe->silences);
     mb_board_note_health(endpoint, health, mb_io_now(m->io));
-    if (models) note_models(probe, models, loaded);
+    endpoint->busy_elsewhere = mb_presence_busy_elsewhere(a.of[MB_ASK_SLOTS], endpoint->gate.in_flight);
+    note_models(probe, &a);
     pthread_mutex_unlock(&m->board_lock);
     tell(probe, health);
     mb_arena_free(&arena);
@@ -159,6 +168,8 @@ static void ask(mb_probe *probe) {
     if (q->health_path && strcmp(q->wire, "triton") != 0) add(probe, MB_ASK_HEALTH);
     add(probe, MB_ASK_MODELS);
     if (strcmp(q->wire, "ollama") == 0) add(probe, MB_ASK_LOADED);
+    if (q->slots_path) add(probe, MB_ASK_SLOTS);
+    if (q->props_path) add(probe, MB_ASK_SHOW);
     probe->is_asking = true;
     probe->asked_ms = mb_io_now(probe->m->io);
     mb_round_begin(&probe->round);

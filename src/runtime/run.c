@@ -306,11 +306,13 @@ static void wait_fired(mb_timer *timer) {
 
 // ---- the next step -------------------------------------------------------------------------------------------------
 
-// What the first decision saw, for whoever asks later why.
+// What the first decision saw, for whoever asks later why: of a long list the beginning, and who was taken.
 static void remember(membrane_call *call, int64_t now_ms) {
+    size_t count = call->route.count < MB_DECISION_LOGGED ? call->route.count : MB_DECISION_LOGGED;
     if (call->route.count < 2 || call->seen) return;
-    call->seen = mb_arena_alloc(&call->arena, call->route.count * sizeof *call->seen);
-    for (size_t i = 0; call->seen && i < call->route.count; i++) call->seen[i] = mb_see(call, i, now_ms);
+    call->seen = mb_arena_zalloc(&call->arena, (count + 1) * sizeof *call->seen);
+    call->seen_count = count;
+    for (size_t i = 0; call->seen && i < count; i++) call->seen[i] = mb_see(call, i, now_ms);
 }
 
 static mb_route_decision decide(membrane_call *call, const mb_route_failure *failure) {
@@ -321,6 +323,8 @@ static mb_route_decision decide(membrane_call *call, const mb_route_failure *fai
     call->route.may_retry = mb_board_may_retry(m->board);
     if (is_first) remember(call, now);
     mb_route_decision d = mb_route_next(&call->route, failure, now, mb_rng_unit(&m->rng));
+    if (is_first && call->seen && d.what == MB_ROUTE_TRY && d.target >= call->seen_count)
+        call->seen[call->seen_count] = mb_see(call, d.target, now);
     if (d.what == MB_ROUTE_TRY && d.is_retry && !call->runner->holds_retry) {
         mb_board_take_retry(m->board);
         call->runner->holds_retry = true;

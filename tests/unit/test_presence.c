@@ -138,6 +138,28 @@ START_TEST(what_runs_in_a_cloud_need_not_be_listed) {
 }
 END_TEST
 
+START_TEST(windows_and_slots_are_what_the_server_says) {
+    mb_arena arena = {0};
+    const mb_json *models, *shown, *slots;
+    static const char LISTED[] = "[{\"model\":\"a\",\"context_window\":4096},{\"model\":\"b\"}]";
+    static const char ONE[] = "[{\"model\":\"a\"}]", SHOWN[] = "{\"context_window\":2048}";
+    static const char SLOTS[] = "[{\"id\":0,\"busy\":true},{\"id\":1,\"busy\":false},{\"id\":2,\"busy\":true}]";
+    ck_assert_int_eq(mb_json_parse(&arena, LISTED, sizeof LISTED - 1, &models, NULL), 0);
+    ck_assert_int_eq(mb_json_parse(&arena, SHOWN, sizeof SHOWN - 1, &shown, NULL), 0);
+    ck_assert_int_eq(mb_presence_window(&PLAIN, models, shown, "a"), 4096);
+    ck_assert_int_eq(mb_presence_window(&PLAIN, models, shown, "b"), 0); // one of two: whose would it be?
+    ck_assert_int_eq(mb_json_parse(&arena, ONE, sizeof ONE - 1, &models, NULL), 0);
+    ck_assert_int_eq(mb_presence_window(&PLAIN, models, shown, "any name"), 2048);
+    ck_assert_int_eq(mb_presence_window(&PLAIN, models, NULL, "a"), 0);
+    ck_assert_int_eq(mb_json_parse(&arena, SLOTS, sizeof SLOTS - 1, &slots, NULL), 0);
+    ck_assert_int_eq(mb_presence_busy_elsewhere(slots, 0), 2);
+    ck_assert_int_eq(mb_presence_busy_elsewhere(slots, 1), 1);
+    ck_assert_int_eq(mb_presence_busy_elsewhere(slots, 3), 0);
+    ck_assert_int_eq(mb_presence_busy_elsewhere(NULL, 0), 0);
+    mb_arena_free(&arena);
+}
+END_TEST
+
 static void tests(TCase *tc) {
     tcase_add_test(tc, whatever_is_answered_shows_that_it_is_there);
     tcase_add_test(tc, a_refused_connection_counts_at_once);
@@ -149,5 +171,6 @@ static void tests(TCase *tc) {
     tcase_add_test(tc, a_router_tells_of_each_model_whether_it_is_loaded);
     tcase_add_test(tc, names_with_tags_are_the_same_however_they_are_written);
     tcase_add_test(tc, what_runs_in_a_cloud_need_not_be_listed);
+    tcase_add_test(tc, windows_and_slots_are_what_the_server_says);
 }
 UNIT_MAIN("presence", tests)
