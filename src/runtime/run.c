@@ -296,6 +296,10 @@ static void go(membrane_call *call, const mb_route_decision *lent) {
 // The time of a decision has come, or that of waiting for a limit is over.
 static void wait_fired(mb_timer *timer) {
     membrane_call *call = CALL_OF(timer, wait_timer);
+    if (mb_io_now(call->m->io) >= call->route.deadline_ms) { // both are due: there is no time left to decide in
+        deadline_fired(&call->deadline_timer);
+        return;
+    }
     if (call->pending.what == MB_ROUTE_TRY) {
         go(call, &call->pending);
         return;

@@ -100,6 +100,11 @@ START_TEST(least_busy_takes_the_fewest_in_flight_for_its_weight) {
     ck_assert_uint_eq(choose(0).target, 1);
     targets[1].weight = 0; // is drained
     ck_assert_uint_eq(choose(0).target, 2);
+    mb_endpoint other = *targets[2].facts->endpoint, *own = targets[2].facts->endpoint;
+    other.busy_elsewhere = 1; // somebody else keeps its slots busy
+    targets[2].facts->endpoint = &other;
+    ck_assert_uint_eq(choose(0).target, 3);
+    targets[2].facts->endpoint = own;
     tear_down();
 }
 END_TEST
