@@ -168,21 +168,26 @@ static mb_metric_try kind_of_try(const mb_runner *r) {
     return a->key == before->key ? MB_TRY_RETRY : MB_TRY_KEY;
 }
 
-static void give_back(mb_runner *r, int code, const membrane_error *error, int64_t tokens) {
+// Its place and its part of the retry budget are free again.
+static void leave(mb_runner *r, const mb_attempt_end *end) {
     membrane_t *m = r->call->m;
+    pthread_mutex_lock(&m->board_lock);
+    mb_board_leave(m->board, &r->ticket, end, mb_io_now(m->io));
+    if (r->holds_retry) mb_board_give_retry(m->board);
+    bool has_waiting = mb_board_waiting(m->board) > 0;
+    pthread_mutex_unlock(&m->board_lock);
+    r->holds_retry = false;
+    if (has_waiting) mb_waiting_serve(m);
+}
+
+static void give_back(mb_runner *r, int code, const membrane_error *error, int64_t tokens) {
     const mb_attempt_end end = {.code = code,
                                 .retry_after_ms = error ? membrane_error_retry_after_ms(error) : -1,
                                 .tokens = tokens,
                                 .first_ms = r->first_ms ? record_of(r)->first_ms : -1,
                                 .stream = r->call->stream,
                                 .is_loading = error && mb_is_loading(error)};
-    pthread_mutex_lock(&m->board_lock);
-    mb_board_leave(m->board, &r->ticket, &end, mb_io_now(m->io));
-    if (r->holds_retry) mb_board_give_retry(m->board);
-    bool has_waiting = mb_board_waiting(m->board) > 0;
-    pthread_mutex_unlock(&m->board_lock);
-    r->holds_retry = false;
-    if (has_waiting) mb_waiting_serve(m);
+    leave(r, &end);
 }
 
 static void settle(mb_runner *r, bool is_free, int64_t usd_micros) {
@@ -196,18 +201,10 @@ static void settle(mb_runner *r, bool is_free, int64_t usd_micros) {
 }
 
 void mb_runner_withdraw(mb_runner *r) {
-    membrane_t *m = r->call->m;
     const mb_attempt_end end = {.code = MEMBRANE_ECANCELLED, .retry_after_ms = -1, .tokens = 0, .first_ms = -1};
     if (r->is_running || (!r->ticket.facts && !r->holds_retry)) return;
-    mb_money_release(m->money, r->hold);
-    r->hold = NULL;
-    pthread_mutex_lock(&m->board_lock);
-    mb_board_leave(m->board, &r->ticket, &end, mb_io_now(m->io));
-    if (r->holds_retry) mb_board_give_retry(m->board);
-    bool has_waiting = mb_board_waiting(m->board) > 0;
-    pthread_mutex_unlock(&m->board_lock);
-    r->holds_retry = false;
-    if (has_waiting) mb_waiting_serve(m);
+    settle(r, true, 0);
+    leave(r, &end);
 }
 
 void mb_runner_end(mb_runner *r, int code, const membrane_error *error) {

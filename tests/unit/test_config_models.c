@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a configuration says of routing: policies, weights, limits, hedges and the like, and what is wrong with them.
-#include "unit.h"
+#include "config_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,41 +10,6 @@
 #include "base/limits.h"
 #include "membrane/options.h"
 #include "runtime/config.h"
-
-static mb_config *config;
-static membrane_error *err;
-
-static void done(void) {
-    mb_config_unref(config);
-    membrane_error_free(err);
-    config = NULL;
-    err = NULL;
-}
-
-static int compile_text(const char *text) {
-    done();
-    config = mb_calloc(1, sizeof *config);
-    if (!config) return mb_error_no_memory(&err);
-    config->refs = 1;
-    config->warnings = MB_BUF(65536);
-    config->files[config->file_count++] = (mb_config_file){"option", "a.yaml", "read"};
-    int code = mb_config_parse(&config->arena, "a.yaml", text, strlen(text), 1, &config->tree, &err);
-    if (code == 0) code = mb_config_compile(config, &mb_environment_none, &err);
-    ck_assert_int_eq(membrane_error_code(err), code);
-    return code;
-}
-
-static void good(const char *text) {
-    int code = compile_text(text);
-    ck_assert_msg(code == 0, "%s: %s", text, membrane_error_message(err));
-    ck_assert_str_eq(mb_buf_text(&config->warnings), "");
-}
-
-static void bad(const char *text, const char *message) {
-    ck_assert_msg(compile_text(text) == MEMBRANE_ECONFIG, "%s", text);
-    ck_assert_str_eq(membrane_error_message(err), message);
-    done();
-}
 
 static const mb_provider *provider(const char *name) {
     const mb_provider *p = mb_config_provider(config, name, strlen(name));
