@@ -184,7 +184,7 @@ mb_verdict mb_route_judge(const mb_route *route, size_t i, int64_t now_ms) {
     int64_t at = key_at(route, i, v.key, now_ms);
     if (is_refused(route, i, v.key, now_ms) && !had_to_wait(route, i, v.key)) {
         if (route->count > 1) return excluded("its key was refused a moment ago");
-        at = 0;
+        at = t->facts->key_free_at_ms[v.key]; // what else it was told holds, as it does for mb_route_is_open
     }
     if (at > v.at_ms) v.at_ms = at;
     if (m->ready_at_ms > v.at_ms) v.at_ms = m->ready_at_ms;

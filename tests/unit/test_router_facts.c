@@ -355,6 +355,20 @@ START_TEST(a_retry_whose_key_was_told_to_wait_meanwhile_takes_another) {
 }
 END_TEST
 
+// Two answers that were under way together: the key is refused, and it has asked too much.
+START_TEST(a_refused_key_of_the_only_target_still_waits_as_long_as_it_was_told) {
+    set_up(MB_POLICY_ORDERED, 1, 1);
+    others(0, 0, MEMBRANE_ERATE, 60000);
+    others(0, 0, MEMBRANE_EAUTH, -1);
+    ask();
+    TRIES(0, "after the wait that was asked for");
+    ck_assert_int_eq(d.at_ms, now_ms + 60000); // else it would be asked now, not let in, asked now, …
+    now_ms = d.at_ms;
+    ck_assert(mb_route_is_open(route, d.target, d.key, now_ms));
+    tear_down();
+}
+END_TEST
+
 START_TEST(the_least_bad_one_goes_though_it_rests) {
     set_up(MB_POLICY_ORDERED, 1, 2);
     trip(0);
@@ -547,6 +561,7 @@ static void limit_tests(TCase *tc) {
     tcase_add_test(tc, a_retry_that_had_to_queue_is_still_a_retry);
     tcase_add_test(tc, a_retry_whose_target_began_to_rest_meanwhile_goes_elsewhere);
     tcase_add_test(tc, a_retry_whose_key_was_told_to_wait_meanwhile_takes_another);
+    tcase_add_test(tc, a_refused_key_of_the_only_target_still_waits_as_long_as_it_was_told);
     tcase_add_test(tc, the_least_bad_one_goes_though_it_rests);
     tcase_add_test(tc, a_first_attempt_that_waited_for_a_key_and_meets_a_limit_is_told_so);
 }
