@@ -31,11 +31,16 @@ static void leave(membrane_call *call) {
         mb_board_wait_ends(call->m->board, &call->waiters[i]);
 }
 
+// Those behind it may ask for less, and have to wait less long.
 void mb_waiting_leave(membrane_call *call) {
+    membrane_t *m = call->m;
     if (!call->waiters) return;
-    pthread_mutex_lock(&call->m->board_lock);
+    pthread_mutex_lock(&m->board_lock);
+    const size_t before = mb_board_waiting(m->board);
     leave(call);
-    pthread_mutex_unlock(&call->m->board_lock);
+    const size_t left = mb_board_waiting(m->board);
+    pthread_mutex_unlock(&m->board_lock);
+    if (left && left < before) mb_waiting_serve(m);
 }
 
 // One after the other: each takes its place before the next one is asked for.

@@ -280,6 +280,37 @@ static void a_bad_key_is_left_alone(void) {
     closed();
 }
 
+// Who stood first asked for much, and has gone: those behind wait for no more than they ask for.
+static void who_leaves_a_queue_keeps_nobody_waiting(void) {
+    static const char MUCH[] = "{\"model\":\"%s\",\"max_tokens\":%d,\"messages\":[{\"role\":\"user\","
+                               "\"content\":\"%0*d\"}]}";
+    char text[40960];
+    membrane_call *calls[3];
+    fault_outcome got;
+    char config[512];
+    snprintf(config, sizeof config,
+             "  many: {kind: openai-compatible, base_url: \"http://127.0.0.1:%d/v1\", limits: {tpm: 6000}}\n"
+             "models:\n  all: {targets: [many/late--5000]}\n  few: {targets: [many/good#few], max_wait: 20s}\n",
+             fault_at.port);
+    opened(config);
+    membrane_call_options o = patient();
+    o.deadline_ms = 20000;
+    const struct {
+        const char *model;
+        int most, bytes;
+    } rows[] = {{"all", 1, 23900}, {"few", 1, 12000}, {"few", 1, 4}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        snprintf(text, sizeof text, MUCH, rows[i].model, rows[i].most, rows[i].bytes, 0);
+        CHECK(membrane_call_start(m, text, 0, &o, &calls[i], NULL) == 0, "%zu", i);
+        usleep(50000);
+    }
+    membrane_call_free(calls[1]);
+    fault_finish(calls[2], &got);
+    CHECK(is(&got, 0, "many:ok", NULL) && got.ms < 2500, "%lld ms", (long long)got.ms);
+    membrane_call_free(calls[0]);
+    closed();
+}
+
 static void keys_share_the_calls(void) {
     opened("models:\n  k: {targets: [two/good#keys]}\n");
     membrane_call_options o = patient();
@@ -470,6 +501,7 @@ int main(void) {
         {"who_waits_can_be_cancelled_and_has_a_deadline", who_waits_can_be_cancelled_and_has_a_deadline},
         {"a_target_that_keeps_failing_is_passed_over", a_target_that_keeps_failing_is_passed_over},
         {"a_bad_key_is_left_alone", a_bad_key_is_left_alone},
+        {"who_leaves_a_queue_keeps_nobody_waiting", who_leaves_a_queue_keeps_nobody_waiting},
         {"keys_share_the_calls", keys_share_the_calls},
         {"a_session_stays_where_it_was", a_session_stays_where_it_was},
         {"a_budget_is_spent_and_not_overspent", a_budget_is_spent_and_not_overspent},
