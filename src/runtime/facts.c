@@ -170,6 +170,11 @@ static int64_t spent(const membrane_call *call) {
     return sum;
 }
 
+bool mb_facts_is_affordable(const membrane_call *call, size_t i) {
+    const int64_t cap = cap_of(call), bound = cap ? mb_facts_bound(call, i) : 0;
+    return !cap || (bound >= 0 && bound <= cap - spent(call));
+}
+
 // Targets that cost too much, or nobody knows how much, are not asked.
 static void apply_cap(membrane_call *call) {
     const int64_t cap = cap_of(call), left = cap ? cap - spent(call) : 0;

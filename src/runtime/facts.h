@@ -18,6 +18,8 @@ void mb_facts_learn(membrane_call *call, const mb_route_failure *failure);
 const mb_price *mb_facts_price(const membrane_call *call, size_t target);
 // What an attempt there can cost at most, micro-dollars; -1: nobody knows.
 int64_t mb_facts_bound(const membrane_call *call, size_t target);
+// Whether the call may still pay for it, beside all that its attempts have cost or may yet.
+bool mb_facts_is_affordable(const membrane_call *call, size_t target);
 // What it is expected to cost; -1: not known.
 int64_t mb_facts_cost(const membrane_call *call, size_t target);
 int64_t mb_facts_window(const membrane_call *call, size_t target); // tokens, 0: not known; under the board's lock, or

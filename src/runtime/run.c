@@ -218,7 +218,11 @@ static void hedge_fired(mb_timer *timer) {
     pthread_mutex_lock(&m->board_lock);
     call->route.may_retry = mb_board_may_retry(m->board);
     mb_route_decision d = mb_route_hedge(&call->route, now, mb_rng_unit(&m->rng));
-    const bool tries = d.what == MB_ROUTE_TRY;
+    bool tries = d.what == MB_ROUTE_TRY;
+    if (tries && !mb_facts_is_affordable(call, d.target)) { // beside what the one that runs may cost
+        mb_route_take_back(&call->route, d.target);
+        tries = false;
+    }
     if (tries) {
         mb_board_take_retry(m->board);
         mb_board_enter(m->board, call->route_targets[d.target].facts, d.key, call->route.tokens, now, &hedge->ticket);
@@ -230,6 +234,7 @@ static void hedge_fired(mb_timer *timer) {
     hedge->holds_retry = true;
     if (hold_money(call, hedge, &d, NULL, NULL) != 0) { // it is no more than an attempt to be quicker
         mb_runner_withdraw(hedge);
+        mb_route_take_back(&call->route, d.target);
         return;
     }
     call->hedge = hedge;

@@ -426,6 +426,17 @@ static void a_call_costs_no_more_than_it_may(void) {
     closed();
 }
 
+static void a_hedge_is_paid_from_what_the_call_may_cost(void) {
+    opened_with_prices("models:\n  h: {targets: [o/late--300#first, v/good#second], hedge: 50ms}\n"
+                       "  p: {targets: [o/late--300#first, two/good#second], hedge: 50ms}\n");
+    membrane_call_options o = patient();
+    o.max_cost_usd_micros = 100000; // enough for one of them
+    CHECK(is(fault_call(m, "p", false, &o), 0, "o:ok", NULL), "two would cost more");
+    o.max_cost_usd_micros = 1000000;
+    CHECK(is(fault_call(m, "p", false, &o), 0, "o:cancelled two:ok", NULL), "enough for both");
+    closed();
+}
+
 static void live_calls_are_counted_and_explained(void) {
     char *text = NULL;
     membrane_result *rows = NULL;
@@ -508,6 +519,7 @@ int main(void) {
         {"a_budget_that_is_nearly_spent_is_told", a_budget_that_is_nearly_spent_is_told},
         {"what_nobody_knows_the_cost_of_counts", what_nobody_knows_the_cost_of_counts},
         {"a_call_costs_no_more_than_it_may", a_call_costs_no_more_than_it_may},
+        {"a_hedge_is_paid_from_what_the_call_may_cost", a_hedge_is_paid_from_what_the_call_may_cost},
         {"live_calls_are_counted_and_explained", live_calls_are_counted_and_explained},
         {"a_proxy_that_optimises_is_gone_round", a_proxy_that_optimises_is_gone_round},
         {"a_call_goes_its_own_way", a_call_goes_its_own_way},
