@@ -80,7 +80,8 @@ struct membrane_call {
     mb_route_decision pending; // what it waits for the time of, or for money
     mb_money_wait money_wait;
     const char *partial;      // what was handed out of an answer that broke off, to be continued; in the arena
-    size_t partial_cut;       // the spaces at its end, which are not in it
+    size_t partial_len;       // of it with the spaces at its end
+    size_t partial_cut;       // those spaces, which no provider is sent
     const mb_json *continued; // the request that goes on where it ended
     int64_t start_ms, first_ms, end_ms, start_wall_ms;
     membrane_error *last_error;

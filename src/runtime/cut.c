@@ -25,8 +25,10 @@ static bool can_continue(const membrane_call *call) {
     return turn && turn->text.len && turn->call_count == 0 && call->kind == MB_ASK_CHAT;
 }
 
+// Whoever was to mend it and said nothing has broken off nothing either: any failure of it is like that of a first
+// attempt.
 bool mb_cut_may_mend(membrane_call *call, int code) {
-    if (call->way.on_cut == MB_CUT_ERROR || !broke_off(code)) return false;
+    if (call->way.on_cut == MB_CUT_ERROR || (call->runner->first_ms && !broke_off(code))) return false;
     if (call->way.on_cut == MB_CUT_RESTART) return true;
     if (!can_continue(call)) return false;
     for (size_t i = 0; i < call->route.count; i++)
@@ -35,9 +37,9 @@ bool mb_cut_may_mend(membrane_call *call, int code) {
     return true;
 }
 
+// Unless nothing has come since the last one.
 static bool restart(membrane_call *call) {
-    call->partial = NULL;
-    call->continued = NULL;
+    if (!call->runner->first_ms) return true;
     return mb_queue_push(&call->queue, MEMBRANE_EVENT_RESET, NULL, 0) != NULL;
 }
 
@@ -68,20 +70,24 @@ static bool go_on(membrane_call *call) {
     const mb_turn *turn = mb_call_turn(call);
     const char *text = mb_buf_text(&turn->text);
     size_t len = turn->text.len;
-    while (len && strchr(" \t\r\n", text[len - 1])) len--;
+    while (len && memchr(" \t\r\n", text[len - 1], 4)) len--;
     if (!len) return false;
-    const char *partial = mb_arena_strndup(&call->arena, text, len);
+    const char *partial = mb_arena_strndup(&call->arena, text, turn->text.len);
     if (!partial) return false;
     call->partial = partial;
+    call->partial_len = turn->text.len;
     call->partial_cut = turn->text.len - len;
     call->continued = with_beginning(&call->arena, call->request, partial, len);
     return call->continued != NULL;
 }
 
-bool mb_cut_mend(membrane_call *call) {
-    switch (call->way.on_cut) {
-    case MB_CUT_RESTART: return restart(call);
-    case MB_CUT_CONTINUE: return can_continue(call) && go_on(call);
-    default: return false;
-    }
+// The caller may have taken the part only when who comes next had been decided: that one may be unable to go on.
+static bool is_able(const membrane_call *call, const mb_route_decision *d) {
+    return d->what != MB_ROUTE_TRY || !call->route_targets[d->target].passed_over;
+}
+
+bool mb_cut_mend(membrane_call *call, int code, const mb_route_decision *d) {
+    if (!mb_cut_may_mend(call, code)) return false;
+    if (call->way.on_cut == MB_CUT_RESTART) return restart(call);
+    return is_able(call, d) && go_on(call);
 }

@@ -7,7 +7,7 @@
 
 // Whether it may be mended after such a failure; targets that cannot go on in the middle are passed over then.
 bool mb_cut_may_mend(membrane_call *call, int code);
-// Before the next attempt: a RESET event, or the request that continues. False: it cannot be mended.
-bool mb_cut_mend(membrane_call *call);
+// Before the next attempt: a RESET event, or the request that continues. False: it cannot be mended, or not like this.
+bool mb_cut_mend(membrane_call *call, int code, const mb_route_decision *next);
 
 #endif

@@ -77,7 +77,7 @@ static bool points_elsewhere(const mb_json *v) {
 // The bytes of the whole request bound its tokens, since none is shorter than a byte; -1: nobody knows.
 static int64_t most_input(const membrane_call *call) {
     const mb_json *messages = mb_json_get(call->request, "messages");
-    return messages && points_elsewhere(messages) ? -1 : (int64_t)call->request_len;
+    return messages && points_elsewhere(messages) ? -1 : (int64_t)(call->request_len + call->partial_len);
 }
 
 int64_t mb_facts_bound(const membrane_call *call, size_t i) {

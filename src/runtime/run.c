@@ -362,7 +362,8 @@ void mb_run_step(membrane_call *call, const mb_route_failure *failure) {
     mb_route_decision d = decide(call, failure);
     // What was queued and not handed out is as if it had never been said; if the caller took it meanwhile, it is too
     // late, unless the answer may begin again or go on elsewhere.
-    if (d.what != MB_ROUTE_FAIL && failure && !mb_queue_take_back(&call->queue) && !mb_cut_mend(call))
+    if (d.what != MB_ROUTE_FAIL && failure && !mb_queue_take_back(&call->queue) &&
+        !mb_cut_mend(call, failure->code, &d))
         d = (mb_route_decision){.what = MB_ROUTE_FAIL, .code = failure->code};
     if (d.what == MB_ROUTE_FAIL) {
         nothing_left(call, &d);

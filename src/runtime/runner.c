@@ -86,12 +86,24 @@ static int pour(mb_runner *r, int type, const char *text, size_t len) {
     return mb_queue_push(&r->call->queue, type, text, len) ? 0 : MEMBRANE_ENOMEM;
 }
 
-// What is continued was sent without the spaces at its end, which no model takes there: the caller has them already.
+// What is continued was sent without the spaces at its end, which no model takes there: the caller has them already,
+// and so has the turn, whose text ends with what has just come.
 static int pour_text(void *user, const char *text, size_t len) {
     mb_runner *r = user;
-    for (; r->skip && len && strchr(" \t\r\n", *text); r->skip--, text++, len--) continue;
-    if (len) r->skip = 0;
-    return len ? pour(r, MEMBRANE_EVENT_TEXT, text, len) : 0;
+    size_t skipped = 0;
+    while (skipped < len && skipped < r->skip && memchr(" \t\r\n", text[skipped], 4)) skipped++;
+    if (!skipped) {
+        r->skip = 0;
+        return pour(r, MEMBRANE_EVENT_TEXT, text, len);
+    }
+    mb_buf *whole = &r->turn.text;
+    len -= skipped;
+    r->skip = len ? 0 : r->skip - skipped;
+    whole->len -= skipped;
+    char *rest = whole->data + whole->len - len;
+    memmove(rest, rest + skipped, len);
+    whole->data[whole->len] = '\0';
+    return len ? pour(r, MEMBRANE_EVENT_TEXT, rest, len) : 0;
 }
 
 static int pour_thinking(void *user, const char *text, size_t len) {
@@ -343,8 +355,9 @@ void mb_runner_fresh_turn(mb_runner *r) {
     mb_turn_init(&r->turn, mb_runner_sink(r));
     if (r == &call->first_runner) mb_arena_lend(&r->turn.arena, call->turn_memory, sizeof call->turn_memory);
     r->has_turn = true;
-    r->skip = call->partial ? call->partial_cut : 0;
-    if (call->partial) mb_buf_puts(&r->turn.text, call->partial);
+    r->first_ms = 0;
+    r->skip = call->partial_cut;
+    if (call->partial) mb_buf_put(&r->turn.text, call->partial, call->partial_len);
 }
 
 void mb_runner_begin(mb_runner *r, size_t target, int key, const char *reason) {
@@ -355,7 +368,6 @@ void mb_runner_begin(mb_runner *r, size_t target, int key, const char *reason) {
     int code;
     r->target = target;
     r->attempt = call->attempt_count;
-    r->first_ms = 0;
     r->is_sent = r->lost = false;
     r->is_running = true;
     r->pace_timer.fire = pace_fired;

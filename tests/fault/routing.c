@@ -150,6 +150,36 @@ static void an_answer_goes_on_where_it_broke_off(void) {
     closed();
 }
 
+// Whoever is to go on and does not even begin is like any other target that fails.
+static void what_is_mended_may_need_several_others(void) {
+    opened("models:\n"
+           "  on: {targets: [o/stall-cut--200, v/status--429-json, v/status--503-json, p/goes-on#late], "
+           "on_cut: continue, retries: 0}\n"
+           "  again: {targets: [o/stall-cut--200, l/status--404-json, v/status--429-json, l/good], on_cut: restart, "
+           "retries: 0}\n");
+    membrane_call_options o = patient();
+    fault_outcome got;
+    taken_piece_by_piece("on", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated v:rate_limit v:overloaded p:ok", "Hello from and goes on."), "on");
+    CHECK(strstr(got.json, "\"text\":\"Hello from and goes on.\""), "%s", got.json);
+    taken_piece_by_piece("again", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated l:model_not_found v:rate_limit l:ok", "Hello from here."), "again");
+    CHECK(got.resets == 1, "%d resets", got.resets);
+    closed();
+}
+
+// What the caller was given piece by piece is what the result says.
+static void an_answer_that_breaks_off_twice_is_put_together(void) {
+    opened("models:\n  on: {targets: [o/stall-cut--200, v/goes-on-twice--200, p/goes-on#twice], on_cut: continue, "
+           "retries: 0}\n");
+    membrane_call_options o = patient();
+    fault_outcome got;
+    taken_piece_by_piece("on", &o, &got);
+    CHECK(is(&got, 0, "o:stream_truncated v:stream_truncated p:ok", "Hello from and and goes on."), "on");
+    CHECK(strstr(got.json, "\"text\":\"Hello from and and goes on.\""), "%s", got.json);
+    closed();
+}
+
 static void a_stream_that_crawls_is_given_up(void) {
     opened(
         "models:\n  crawl: {targets: [o/slow--900, l/good#crawl], min_tokens_per_s: 100, on_cut: restart, retries: 0}\n");
@@ -503,6 +533,8 @@ int main(void) {
         {"a_call_with_a_hedge_can_be_cancelled", a_call_with_a_hedge_can_be_cancelled},
         {"an_answer_begins_again_where_that_is_wanted", an_answer_begins_again_where_that_is_wanted},
         {"an_answer_goes_on_where_it_broke_off", an_answer_goes_on_where_it_broke_off},
+        {"what_is_mended_may_need_several_others", what_is_mended_may_need_several_others},
+        {"an_answer_that_breaks_off_twice_is_put_together", an_answer_that_breaks_off_twice_is_put_together},
         {"a_stream_that_crawls_is_given_up", a_stream_that_crawls_is_given_up},
         {"a_prompt_that_is_too_long_goes_where_it_is_known_to_fit",
          a_prompt_that_is_too_long_goes_where_it_is_known_to_fit},

@@ -60,6 +60,14 @@ def stall_cut(c, ms):
     c.close()
 
 
+def goes_on_twice(c, ms):
+    """A space and a word, and so many ms later the connection is gone."""
+    c.head(200, None, "Transfer-Encoding: chunked")
+    c.chunk(c.wire.begin() + c.wire.delta(" and") + c.wire.delta(" "))
+    time.sleep(int(ms) / 1000)
+    c.close()
+
+
 def goes_on(c, _):
     """What follows when the answer was begun for it; as llama.cpp does it, its beginning too unless it is told."""
     begun = "" if c.body.get("continue_final_message") else c.body["messages"][-1]["content"]
