@@ -132,11 +132,19 @@ static void cell_ended(cli_text *t, cli_json item) {
 static void cell_started(cli_text *t, cli_json item) { put_ms(t, json_int(json_get(item, "started_ms"), -1)); }
 static void cell_took(cli_text *t, cli_json item) { put_ms(t, json_int(json_get(item, "latency_ms"), -1)); }
 
+static void cell_cost(cli_text *t, cli_json item) {
+    cli_json cost = json_get(item, "cost_usd_micros");
+    if (cost.at && *cost.at == 'n')
+        text_str(t, "unknown");
+    else
+        put_cost(t, json_int(cost, -1));
+}
+
 static void show_attempts(cli_app *app, cli_json row) {
     static const cli_column columns[] = {{"TRY", "n", NULL, true},          {"TARGET", "", put_target, false},
                                          {"KEY", "key", NULL, true},        {"ENDED", "", cell_ended, false},
                                          {"AFTER", "", cell_started, true}, {"TOOK", "", cell_took, true},
-                                         {"REASON", "reason", NULL, false}};
+                                         {"COST", "", cell_cost, true},     {"REASON", "reason", NULL, false}};
     cli_text numbered = {0};
     cli_json key = {0}, item = {0};
     int n = 0;
@@ -163,9 +171,20 @@ static void put_tokens(cli_text *t, cli_json usage) {
     text_free(&line);
 }
 
+static int64_t unknown_costs(cli_json attempts) {
+    cli_json key = {0}, item = {0};
+    int64_t count = 0;
+    while (json_next(attempts, &key, &item)) {
+        cli_json cost = json_get(item, "cost_usd_micros");
+        count += cost.at && *cost.at == 'n';
+    }
+    return count;
+}
+
 static void show_outcome(cli_app *app, cli_json row) {
     cli_text t = {0};
     cli_json cost = json_get(row, "cost_usd_micros"), first = json_get(row, "first_token_ms");
+    int64_t unknown = unknown_costs(json_get(row, "attempts"));
     put_name(&t, "outcome");
     json_put(&t, json_get(row, "outcome"));
     if (json_is_text(json_get(row, "kind"))) text_str(&t, " "), json_put(&t, json_get(row, "kind"));
@@ -181,6 +200,8 @@ static void show_outcome(cli_app *app, cli_json row) {
         put_cost(&t, json_int(cost, 0));
     else
         text_str(&t, "unknown");
+    if (json_int(cost, -1) >= 0 && unknown > 0)
+        text_format(&t, ", and %lld attempt%s of unknown cost", (long long)unknown, unknown == 1 ? "" : "s");
     text_str(&t, "\n");
     if (t.data) out_text(app, t.data, t.len);
     text_free(&t);

@@ -103,6 +103,11 @@ static void show_plan(cli_app *app, const membrane_result *plan) {
     cli_json root = json_root(str, len);
     cli_text t = {0};
     out_decision(app, root);
+    if (json_count(json_get(root, "candidates")) > 1) {
+        text_str(&t, "policy: ");
+        json_put(&t, json_get(root, "policy"));
+        text_str(&t, "\n");
+    }
     if (json_get(root, "body").at) {
         text_str(&t, "request: ");
         json_put(&t, json_get(root, "method"));

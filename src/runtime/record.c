@@ -29,7 +29,7 @@ static void count(const membrane_call *call, const mb_call_row *row, int code) {
                                          .cached = row->cached,
                                          .output = row->output,
                                          .reasoning = row->reasoning,
-                                         .cost_usd_micros = call->attempt_count ? row->cost_usd_micros : 0};
+                                         .cost_usd_micros = row->cost_usd_micros};
     const mb_metric_target nobody = {.operation = call->kind};
     mb_metrics_call(call->attempt_count ? mb_runner_series(call->runner) : mb_metrics_series(call->m->metrics, &nobody),
                     &counted);

@@ -27,11 +27,11 @@ mb_attempt *mb_call_last(const membrane_call *call) {
     return call->attempt_count ? &call->attempts[call->runner->attempt] : NULL;
 }
 
-// What is known of all attempts together; the one that counts must be known.
+// What is known of all attempts together; the one that counts must be known. Nothing was sent: nothing was spent.
 int64_t mb_call_cost(const membrane_call *call) {
     const mb_attempt *last = mb_call_last(call);
     int64_t sum = 0;
-    if (!last || last->cost_usd_micros < 0) return -1;
+    if (last && last->cost_usd_micros < 0) return -1;
     for (int i = 0; i < call->attempt_count; i++)
         if (call->attempts[i].cost_usd_micros > 0) sum += call->attempts[i].cost_usd_micros;
     return sum;

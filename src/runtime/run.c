@@ -8,6 +8,7 @@
 //                            │ └▶ wait for a limit ─▶ step
 //                            └──── wait ◀──────────────┘
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -152,12 +153,15 @@ static membrane_error *limit_reached(const membrane_call *call, const mb_route_d
     const mb_target *t = &call->targets[d->target];
     membrane_error *error = NULL;
     const int64_t wait = d->at_ms < MB_GATE_NEVER ? d->at_ms - now_ms : -1;
-    mb_error_set(&error, MEMBRANE_ERATE, "%s/%s: a limit of ours is reached (rpm, tpm or parallel)", t->provider->name,
-                 t->model);
+    char again[48] = "";
+    if (wait > 0) snprintf(again, sizeof again, "; it is free again in %lld s", (long long)((wait + 999) / 1000));
+    mb_error_set(&error, MEMBRANE_ERATE, "%s/%s: a limit of ours is reached (rpm, tpm or parallel)%s",
+                 t->provider->name, t->model, again);
     if (mb_error_is_static(error)) return error;
     error->retry_after_ms = wait > 0 ? wait : -1;
     mb_error_field(error, &error->provider, t->provider->name);
-    mb_error_hint(error, "let the call wait for it (max_wait), or raise the limits in the configuration");
+    mb_error_hint(error, "let the call wait %s (max_wait), or raise the limits in the configuration",
+                  call->way.max_wait_ms > 0 ? "longer" : "for it");
     return error;
 }
 
@@ -258,6 +262,16 @@ static bool enter(membrane_call *call, const mb_route_decision *d) {
     return is_free;
 }
 
+// Nothing was tried yet, and the decision is not what came of it: the log says why.
+static void pass_over(membrane_call *call, size_t target, const char *why) {
+    if (call->attempt_count || !call->seen) return;
+    const char *kept = why ? mb_arena_strdup(&call->arena, why) : NULL;
+    mb_seen *seen = &call->seen[target < call->seen_count ? target : call->seen_count];
+    seen->verdict.standing = MB_EXCLUDED;
+    seen->verdict.why = kept ? kept : "a budget has too little left";
+    if (call->taken == target) call->taken = SIZE_MAX;
+}
+
 // It has its place. The money for it may have to be fetched first; where none is left another target may cost nothing.
 static void pay(membrane_call *call, const mb_route_decision *d) {
     mb_runner *r = call->runner;
@@ -270,6 +284,7 @@ static void pay(membrane_call *call, const mb_route_decision *d) {
     if (code) {
         mb_runner_withdraw(r);
         mb_route_take_back(&call->route, d->target);
+        pass_over(call, d->target, membrane_error_message(error));
         membrane_error_free(call->last_error ? error : NULL); // what an attempt said goes before it
         if (!call->last_error) call->last_error = error;
         mb_route_failure failure = {d->target, code, -1, false, false};
@@ -327,7 +342,7 @@ static void remember(membrane_call *call, int64_t now_ms) {
 static mb_route_decision decide(membrane_call *call, const mb_route_failure *failure) {
     membrane_t *m = call->m;
     int64_t now = mb_io_now(m->io);
-    const bool is_first = !failure && call->attempt_count == 0;
+    const bool is_first = call->attempt_count == 0 && (!failure || call->taken == SIZE_MAX);
     pthread_mutex_lock(&m->board_lock);
     call->route.may_retry = mb_board_may_retry(m->board);
     if (is_first) remember(call, now);

@@ -616,6 +616,8 @@ def a_past_call_is_explained():
     log = write_log("explain.db", log_row("abc-1", attempts=attempts, session="s-7", decision=json.dumps(DECISION), input=100,
                                           cached=60, output=20, cost_usd_micros=123, first_token_ms=300,
                                           prompt='{"model":"smart"}'),
+                    log_row("hedged", cost_usd_micros=123, attempts=[{"provider": "mock", "model": "ok", "cost_usd_micros": None},
+                                                                     {"provider": "lama", "model": "ok", "cost_usd_micros": 123}]),
                     log_row("abc-2", outcome="error", kind="server", message="bang"))
     text = run("--log", log, "explain", "abc-1").out
     for line in (r"request +abc-1", r"session +s-7", r"asked +model smart, about 120 tokens, policy cheapest",
@@ -631,6 +633,7 @@ def a_past_call_is_explained():
     expect_in("abc-2", run("--log", log, "explain", "last").out)
     expect_in("server", run("--log", log, "explain", "abc-2").out)
     expect_in("cost      unknown", run("--log", log, "explain", "abc-2").out)
+    expect_in("cost      $0.000123, and 1 attempt of unknown cost", run("--log", log, "explain", "hedged").out)
     expect(run_json("--log", log, "explain", "fir")["request_id"], "first")
     expect_in("abc-1, abc-2", run_error("--log", log, "explain", "abc", kind="invalid_argument", code=2)["message"])
     run_error("--log", log, "explain", "nobody", kind="not_found", code=6)
@@ -656,6 +659,7 @@ def usage_is_summed_up():
     expect([i["key"] for i in run_json("--log", log, "usage", "--by", "provider", "--since", "1h")["items"]], ["builtin"])
     expect([i["key"] for i in run_json("--log", log, "usage", "--by=session")["items"]], [None, "s"])
     expect_in("day", run("usage", "--by", "dya", code=2).err)
+    expect_in("one of day, model, provider, session", run_error("usage", "--by", "x", kind="invalid_argument", code=2)["hint"])
     run_error("usage", "--since", "yesterday", kind="invalid_argument", code=2)
     for env, sign in (({"LC_ALL": "C"}, "#"), ({"LC_ALL": "C.UTF-8"}, "█")):
         out, code = run_pty("--log", log, "usage", "--by", "model", "--since", "9d", env=env, stdout_only=True)
@@ -770,6 +774,19 @@ def what_a_call_costs_is_counted_and_a_call_that_costs_too_much_is_not_made():
     expect_in("nobody knows what a call of priced/broken costs at most", error["message"])
     expect(len(server.requests), asked)
     expect(run("-m", "lama/tiny", "hi", *with_budget).out, "Tiny answer\n")  # no key of priced
+
+
+@test
+def whom_a_budget_passed_over_is_told_afterwards():
+    more = write_priced("passed.yaml", "  - {scope: key, match: priced, period: total, usd_micros: 1}\n"
+                        "models:\n  both: {targets: [priced/ok, lama/tiny]}\n")
+    expect(run("-m", "both", "hi", *more).out, "Tiny answer\n")
+    row = run_json("explain", "last", *more)
+    expect([c["verdict"] for c in row["decision"]["candidates"]], ["passed over", "taken"])
+    expect_in("the budget of $0.000001 in all for the keys priced together", row["decision"]["candidates"][0]["why"])
+    run_error("-m", "priced/ok", "hi", *more, kind="budget", code=5)
+    expect(run_json("explain", "last", *more)["cost_usd_micros"], 0)  # nothing was sent
+    expect(run_json("usage", *more)["total"]["cost_unknown"], 0)
 
 
 @test
