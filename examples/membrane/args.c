@@ -93,6 +93,17 @@ static bool keep_value(cli_args *args, option_id id, const char *text) {
     return true;
 }
 
+static int wrong_choice(cli_app *app, const option_row *option, const char *value) {
+    const char *near = nearest_name(value, option->choices);
+    cli_text all = {0};
+    for (const char *const *at = option->choices; *at; at++)
+        text_format(&all, "%s%s", at == option->choices ? "one of " : ", ", *at);
+    int code = fail(app, MEMBRANE_EINVAL, all.data, "--%s: \"%s\" is none of its values%s%s%s", option->name, value,
+                    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
+    text_free(&all);
+    return code;
+}
+
 // One option at argv[*at]; letters without values may stand together (-qf).
 static int parse_option(cli_app *app, const verb_row *verb, char **argv, int *at) {
     const char *word = argv[*at], *value = NULL;
@@ -110,11 +121,8 @@ static int parse_option(cli_app *app, const verb_row *verb, char **argv, int *at
             if (!value) return fail(app, MEMBRANE_EINVAL, NULL, "--%s needs a value: %s", option->name, option->value);
         }
         if (!value && may_follow(option, argv[*at + 1])) value = argv[++*at];
-        if (option->choices && value && !is_choice(option, value) && !may_follow(option, value)) {
-            const char *near = nearest_name(value, option->choices);
-            return fail(app, MEMBRANE_EINVAL, NULL, "--%s: \"%s\" is none of its values%s%s%s", option->name, value,
-                        near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
-        }
+        if (option->choices && value && !is_choice(option, value) && !may_follow(option, value))
+            return wrong_choice(app, option, value);
         keep_value(&app->args, id, value);
         if (is_long || option->takes != TAKES_NOTHING || !letter[1]) return 0;
     }

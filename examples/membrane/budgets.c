@@ -87,7 +87,8 @@ static int read_name(cli_app *app, size_t further, budget_name *ret) {
     const cli_args *args = &app->args;
     size_t count = args->word_count - further;
     if (count != 3 && count != 4)
-        return fail(app, MEMBRANE_EINVAL, "membrane budgets set key cloud day 5",
+        return fail(app, MEMBRANE_EINVAL,
+                    further ? "membrane budgets set key cloud day 5" : "membrane budgets remove key cloud day",
                     "budgets %s needs SCOPE [MATCH] PERIOD%s", args->words[0], further ? " AMOUNT" : "");
     *ret = (budget_name){args->words[1], count == 4 ? args->words[2] : NULL, args->words[count - 1]};
     return 0;

@@ -150,7 +150,7 @@ static const example_row logs_examples[] = {{"membrane logs -f", "Follow the cal
                                             {0}};
 static const example_row explain_examples[] = {
     {"membrane explain last", "Why did the newest call go where it went?"},
-    {"membrane explain 01JD2", "The call whose request id begins so; membrane logs shows the ids"},
+    {"membrane explain req_1k8", "The call whose request id begins so; membrane logs shows the ids"},
     {0}};
 static const example_row usage_examples[] = {
     {"membrane usage --since 7d", "Calls, tokens and cost of each of seven days"},

@@ -177,9 +177,11 @@ static int check_tables(const mb_config *config, const char *path, const mb_json
 static int check_value(const mb_config *config, const char *path, const mb_json *value, const shape *row,
                        membrane_error **err) {
     int64_t ignored;
+    const bool is_number = row->type == NUMBER || row->type == COUNT || row->type == MONEY || row->type == REAL;
+    const char *found = is_number && mb_json_is_number(value) ? NULL : mb_config_found(value);
     if (!fits(value, row->type))
-        return mb_config_error(config, err, value, "%s must be %s, not %s", path, type_words(row->type),
-                               mb_config_found(value));
+        return mb_config_error(config, err, value, "%s must be %s%s%s", path, type_words(row->type),
+                               found ? ", not " : "", found ? found : "");
     if (row->type == TIME) return mb_config_duration(config, value, &ignored, err);
     if (row->type == TABLE) return check_table(config, path, value, row->inner, err);
     if (row->type == TABLES || row->type == NAMED_TABLES) return check_tables(config, path, value, row, err);

@@ -162,8 +162,11 @@ static int read_way(const mb_config *config, const mb_json *table, mb_way *way, 
     if (code == 0) code = read_hedge(config, table, &way->hedge, err);
     if (code == 0 && mb_json_is(sticky, MB_JSON_BOOL))
         way->sticky_ms = sticky->boolean ? STICKY_MS : 0;
-    else if (code == 0 && sticky)
-        code = mb_config_duration(config, sticky, &way->sticky_ms, err);
+    else if (code == 0 && sticky && mb_config_duration(config, sticky, &way->sticky_ms, NULL) != 0)
+        code = mb_config_error(config, err, sticky,
+                               "models.%s.sticky must be true, false or a time (milliseconds, or \"500ms\", \"30s\", "
+                               "\"2m\")",
+                               table->key);
     if (code == 0 && wait) code = mb_config_duration(config, wait, &way->max_wait_ms, err);
     return code;
 }

@@ -123,8 +123,8 @@ static int refuse(const mb_account *a, int64_t bound, int64_t wall_ms, membrane_
                       "%s is reserved by other calls and programs and may come back; or ask for less (max_tokens)",
                       mb_budget_usd(reserved_text, a->reserved - free_here));
     else
-        mb_error_hint(*err, "raise it: membrane budgets set %s %s%s%s AMOUNT%s", mb_budget_scope_name(a->rule.scope),
-                      a->rule.match ? a->rule.match : "", a->rule.match ? " " : "",
+        mb_error_hint(*err, "raise it: membrane budgets set %s %s%s%s%s AMOUNT%s", mb_budget_scope_name(a->rule.scope),
+                      a->rule.match ? "\"" : "", a->rule.match ? a->rule.match : "", a->rule.match ? "\" " : "",
                       mb_budget_period_name(a->rule.period), a->rule.is_stored ? "" : ", or in the configuration");
     (*err)->retry_after_ms = comes_back ? COMES_BACK_MS : renews ? a->window.end_ms - wall_ms : -1;
     return code;

@@ -190,7 +190,11 @@ static int no_model(const mb_config *config, const char *name, membrane_error **
     const char *nearest = mb_nearest(name, names, count);
     int code = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no logical model \"%s\"%s%s%s", name,
                             nearest ? " (did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?)" : "");
-    if (err)
+    const bool is_provider = mb_config_provider(config, name, strlen(name));
+    if (err && is_provider)
+        mb_error_hint(*err, "%s is a provider: write %s/MODEL; membrane models list -p %s lists its models", name, name,
+                      name);
+    else if (err)
         mb_error_hint(*err, "write provider/model (ollama/%s), or name it under models: in the configuration", name);
     return code;
 }

@@ -275,6 +275,8 @@ int mb_leases_remove_rule(mb_leases *l, const char *scope, const char *match, co
         mb_stmt_reset(s);
         bool was_there = status == 1;
         if (!status) status = mb_error_set(err, MEMBRANE_ENOTFOUND, "there is no such budget among the stored ones");
+        if (status == MEMBRANE_ENOTFOUND && err)
+            mb_error_hint(*err, "membrane budgets lists them; what a configuration says is removed there");
         if (was_there) status = 0;
     }
     return end(l, status, err);

@@ -104,7 +104,7 @@ START_TEST(a_wrong_type_is_an_error_that_says_what_was_expected) {
     bad("providers: {a: {kind: ollama, api_keys: [1]}}\n",
         "a.yaml:1: providers.a.api_keys must be a list of texts, not a list");
     bad("log: {prompts: maybe}\n", "a.yaml:1: log.prompts must be true or false, not a text");
-    bad("log: {keep_days: -1}\n", "a.yaml:1: log.keep_days must be a whole number, not negative, not a number");
+    bad("log: {keep_days: -1}\n", "a.yaml:1: log.keep_days must be a whole number, not negative");
     bad("models: {m: {targets: x}}\n", "a.yaml:1: models.m.targets must be a list of tables, not a text");
     bad("models: {m: {targets: [1]}}\n", "a.yaml:1: models.m.targets.0 must be a table");
     bad("models: {m: {}}\n", "a.yaml:1: models.m: \"targets\" is missing");
