@@ -135,7 +135,6 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
 
 // render.c
 void mb_render_result(mb_jw *w, const membrane_call *call);
-void mb_render_attempts(mb_jw *w, const membrane_call *call);
 void mb_render_usage(mb_jw *w, const mb_usage *usage, bool exact);
 bool mb_usage_is_exact(const membrane_call *call);
 int64_t mb_call_cost(const membrane_call *call); // micro-dollars; -1: not known

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "runtime/call.h"
-#include "runtime/decision.h"
 #include "runtime/facts.h"
 #include "runtime/result.h"
+#include "runtime/story.h"
 
 static int put_body(mb_jw *w, membrane_call *call, const mb_target *t, membrane_error **err) {
     mb_wire wire = {.url = MB_BUF(65536), .body = MB_BUF(MB_LIMIT_REQUEST), .headers = MB_BUF(65536)};
@@ -68,7 +68,12 @@ static int put_plan(mb_jw *w, membrane_call *call, membrane_error **err) {
     }
     int code = decide(call, err);
     if (code) return code;
-    mb_decision_render(w, call, SIZE_MAX, true);
+    mb_buf story = MB_BUF(64 * MB_MIB);
+    mb_story_pack(&story, call, SIZE_MAX, true);
+    const bool is_whole = mb_buf_ok(&story);
+    if (is_whole) mb_story_put_decision(w, story.data);
+    mb_buf_free(&story);
+    if (!is_whole) return mb_error_no_memory(err);
     const mb_target *taken = call->taken < call->route.count ? &call->targets[call->taken] : NULL;
     return taken && taken->provider->adapter ? put_body(w, call, taken, err) : 0;
 }

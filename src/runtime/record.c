@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "runtime/call.h"
-#include "runtime/decision.h"
+#include "runtime/story.h"
 
 // The request as it is kept: the headers that it brings may be keys.
 static const char *prompt_of(const membrane_call *call, mb_buf *space) {
@@ -36,25 +36,13 @@ static void count(const membrane_call *call, const mb_call_row *row, int code) {
     if (call->hedge) mb_metrics_hedge(mb_runner_series(call->hedge), code == 0 && call->runner == call->hedge);
 }
 
-// Only where there was a choice: else the attempts say it all.
-static const char *decision_of(const membrane_call *call, mb_buf *space) {
-    if (!call->seen) return NULL;
-    mb_jw w = mb_jw_to(space);
-    mb_jw_object(&w);
-    mb_decision_render(&w, call, MB_DECISION_LOGGED, false);
-    mb_jw_end_object(&w);
-    return mb_buf_ok(space) ? mb_buf_text(space) : NULL;
-}
-
 void mb_call_record(membrane_call *call) {
-    mb_buf decision = MB_BUF(65536);
-    mb_buf attempts = mb_room_take_buf(&call->m->room, 1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
-    mb_jw w = mb_jw_to(&attempts);
+    mb_buf story = mb_room_take_buf(&call->m->room, 1 << 20), prompt = MB_BUF(2 * MB_LIMIT_REQUEST);
     const mb_attempt *last = mb_call_last(call);
     const mb_turn *turn = mb_call_turn(call);
     const mb_usage none = MB_USAGE_NONE, *u = turn ? &turn->usage : &none;
     int code = membrane_error_code(call->error);
-    mb_render_attempts(&w, call);
+    mb_story_pack(&story, call, MB_STORY_LOGGED, false);
     mb_call_row row = {
         .ts_ms = call->start_wall_ms,
         .request_id = call->request_id,
@@ -66,7 +54,9 @@ void mb_call_record(membrane_call *call) {
                                                  : "error",
         .kind = code ? membrane_status_kind(code) : NULL,
         .message = code ? membrane_error_message(call->error) : NULL,
-        .attempts = mb_buf_text(&attempts),
+        .story = mb_buf_ok(&story) ? story.data : NULL,
+        .story_len = story.len,
+        .tell = mb_story_tell,
         .input = u->input,
         .cached = u->cached,
         .output = u->output,
@@ -75,7 +65,6 @@ void mb_call_record(membrane_call *call) {
         .cost_usd_micros = mb_call_cost(call),
         .latency_ms = call->end_ms - call->start_ms,
         .first_token_ms = call->first_ms ? call->first_ms - call->start_ms : -1,
-        .decision = decision_of(call, &decision),
         .prompt = prompt_of(call, &prompt),
         .answer = call->logs_prompt && turn ? mb_buf_text(&turn->text) : NULL,
     };
@@ -86,6 +75,5 @@ void mb_call_record(membrane_call *call) {
                                                       call->request_id, call->session, row.provider, row.model,
                                                       code ? row.kind : "ok", u->output, row.latency_ms});
     mb_buf_free(&prompt);
-    mb_buf_free(&decision);
-    mb_room_give_buf(&call->m->room, &attempts);
+    mb_room_give_buf(&call->m->room, &story);
 }

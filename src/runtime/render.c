@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/call.h"
+#include "runtime/story.h"
 
 static void put_count(mb_jw *w, const char *key, int64_t n) {
     mb_jw_key(w, key);
@@ -49,24 +50,14 @@ bool mb_usage_is_exact(const membrane_call *call) {
     return turn && turn->usage.input >= 0 && (turn->usage.output >= 0 || call->kind == MB_ASK_EMBED);
 }
 
-void mb_render_attempts(mb_jw *w, const membrane_call *call) {
-    mb_jw_array(w);
-    for (int i = 0; i < call->attempt_count; i++) {
-        const mb_attempt *a = &call->attempts[i];
-        mb_jw_object(w);
-        mb_jw_kstr(w, "provider", a->target->provider->name);
-        mb_jw_kstr(w, "model", a->target->model);
-        if (a->code) mb_jw_kstr(w, "kind", membrane_status_kind(a->code));
-        if (a->status) mb_jw_kint(w, "status", a->status);
-        mb_jw_kstr_if(w, "reason", a->reason);
-        if (a->target->provider->key_count > 1) mb_jw_kint(w, "key", a->key + 1);
-        mb_jw_kint(w, "started_ms", a->start_ms - call->start_ms);
-        mb_jw_kint(w, "latency_ms", a->end_ms - a->start_ms);
-        if (a->first_ms >= 0) mb_jw_kint(w, "first_token_ms", a->first_ms);
-        if (call->attempt_count > 1) put_count(w, "cost_usd_micros", a->cost_usd_micros);
-        mb_jw_end_object(w);
-    }
-    mb_jw_end_array(w);
+static void put_attempts(mb_jw *w, const membrane_call *call) {
+    mb_buf story = MB_BUF(1 << 20);
+    mb_story_pack(&story, call, 0, false);
+    if (mb_buf_ok(&story))
+        mb_story_put_attempts(w, story.data);
+    else
+        w->out->failed = story.failed;
+    mb_buf_free(&story);
 }
 
 static void put_raw_list(mb_jw *w, const char *key, const mb_buf *items) {
@@ -216,7 +207,7 @@ void mb_render_result(mb_jw *w, const membrane_call *call) {
         mb_jw_end_object(w);
     }
     mb_jw_key(w, "attempts");
-    mb_render_attempts(w, call);
+    put_attempts(w, call);
     mb_jw_key(w, "usage");
     mb_render_usage(w, turn ? &turn->usage : &none, mb_usage_is_exact(call));
     int64_t cost = mb_call_cost(call);

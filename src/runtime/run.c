@@ -17,12 +17,12 @@
 #include "runtime/answer.h"
 #include "runtime/call.h"
 #include "runtime/cut.h"
-#include "runtime/decision.h"
 #include "runtime/discover.h"
 #include "runtime/facts.h"
 #include "runtime/load.h"
 #include "runtime/probe.h"
 #include "runtime/ready.h"
+#include "runtime/story.h"
 
 #define CALL_OF(pointer, member) ((membrane_call *)((char *)(pointer)-offsetof(membrane_call, member)))
 
@@ -332,7 +332,7 @@ static void wait_fired(mb_timer *timer) {
 
 // What the first decision saw, for whoever asks later why: of a long list the beginning, and who was taken.
 static void remember(membrane_call *call, int64_t now_ms) {
-    size_t count = call->route.count < MB_DECISION_LOGGED ? call->route.count : MB_DECISION_LOGGED;
+    size_t count = call->route.count < MB_STORY_LOGGED ? call->route.count : MB_STORY_LOGGED;
     if (call->route.count < 2 || call->seen) return;
     call->seen = mb_arena_zalloc(&call->arena, (count + 1) * sizeof *call->seen);
     call->seen_count = count;

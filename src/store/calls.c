@@ -73,6 +73,7 @@ static waiting *pack(const mb_call_row *from) {
         sizes[i] = text ? strlen(text) + 1 : 0;
         total += sizes[i];
     }
+    total += from->story ? from->story_len : 0;
     waiting *w = mb_malloc(total);
     if (!w) return NULL;
     w->next = NULL;
@@ -84,6 +85,7 @@ static waiting *pack(const mb_call_row *from) {
         *text_of(&w->row, i) = memcpy(at, *text_of(&w->row, i), sizes[i]);
         at += sizes[i];
     }
+    if (from->story) w->row.story = memcpy(at, from->story, from->story_len);
     return w;
 }
 
@@ -165,7 +167,7 @@ static void bind_known(mb_stmt *s, int at, int64_t n) {
         mb_stmt_null(s, at);
 }
 
-static int insert(mb_db *db, const mb_call_row *r, membrane_error **err) {
+static int insert_told(mb_db *db, const mb_call_row *r, membrane_error **err) {
     mb_stmt *s;
     int status = mb_db_stmt(db, INSERT, &s, err);
     if (status) return status;
@@ -186,6 +188,21 @@ static int insert(mb_db *db, const mb_call_row *r, membrane_error **err) {
     mb_stmt_text(s, 20, r->decision);
     status = mb_stmt_step(s, err);
     return status < 0 ? status : 0;
+}
+
+// What was put off is done now.
+static int insert(mb_db *db, const mb_call_row *row, membrane_error **err) {
+    mb_buf attempts = MB_BUF(MB_CALLS_BYTES), decision = MB_BUF(MB_CALLS_BYTES);
+    mb_call_row told = *row;
+    if (row->story) {
+        row->tell(row->story, &attempts, &decision);
+        if (attempts.len && mb_buf_ok(&attempts)) told.attempts = mb_buf_text(&attempts);
+        if (decision.len && mb_buf_ok(&decision)) told.decision = mb_buf_text(&decision);
+    }
+    int status = insert_told(db, &told, err);
+    mb_buf_free(&attempts);
+    mb_buf_free(&decision);
+    return status;
 }
 
 static int insert_all(mb_db *db, const waiting *batch, membrane_error **err) {

@@ -21,13 +21,17 @@ typedef struct mb_call_row {
     const char *outcome;  // "ok", "error", "cancelled"
     const char *kind;     // of the error
     const char *message;  // of the error
-    const char *attempts; // JSON array, ready
+    const char *attempts; // JSON array, ready; or the story
     const char *decision; // JSON object, ready: who could have been asked, and why it was this one
     int64_t input, cached, output, reasoning;
     bool exact;
     int64_t cost_usd_micros;
     int64_t latency_ms, first_token_ms;
     const char *prompt, *answer; // only where switched on
+    // Instead of attempts and decision: bytes, copied, of which both are made when the row is written or asked for.
+    const char *story;
+    size_t story_len;
+    void (*tell)(const char *story, mb_buf *attempts, mb_buf *decision);
 } mb_call_row;
 
 // Opens nothing yet. path NULL: in memory. keep_days 0: for ever; older rows go when the file is opened and daily.
