@@ -23,7 +23,7 @@ extern "C" {
 
 /**
  * Rows of the call log, oldest first: {items:[{id, ts_ms, request_id, session?, provider, model, outcome, kind?,
- * attempts:[…], usage:{…}, cost_usd_micros, latency_ms, first_token_ms, prompt?, answer?, decision?}]}.
+ * message?, attempts:[…], usage:{…}, cost_usd_micros, latency_ms, first_token_ms, prompt?, answer?, decision?}]}.
  * query_json (NULL: the last 20): {limit, after_id, since_ms, session, request_id, prefix: how the request_id begins,
  * provider, model, outcome: "ok"|"error"|"cancelled", match: a regular expression over request_id, session, target and
  * error, decision: true}. decision says who could have been asked and why it was this one (docs/guide/usage.md); it is
