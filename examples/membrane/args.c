@@ -98,6 +98,7 @@ static int wrong_choice(cli_app *app, const option_row *option, const char *valu
     cli_text all = {0};
     for (const char *const *at = option->choices; *at; at++)
         text_format(&all, "%s%s", at == option->choices ? "one of " : ", ", *at);
+    if (option->takes == TAKES_SPAN) text_str(&all, ", or a time as in 500ms or 2s");
     int code = fail(app, MEMBRANE_EINVAL, all.data, "--%s: \"%s\" is none of its values%s%s%s", option->name, value,
                     near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "");
     text_free(&all);

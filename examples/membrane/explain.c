@@ -187,7 +187,10 @@ static void show_outcome(cli_app *app, cli_json row) {
     int64_t unknown = unknown_costs(json_get(row, "attempts"));
     put_name(&t, "outcome");
     json_put(&t, json_get(row, "outcome"));
-    if (json_is_text(json_get(row, "kind"))) text_str(&t, " "), json_put(&t, json_get(row, "kind"));
+    char *outcome = json_dup(row, "outcome");
+    bool is_error = outcome && strcmp(outcome, "error") == 0; // else the kind says the same again
+    if (is_error && json_is_text(json_get(row, "kind"))) text_str(&t, " "), json_put(&t, json_get(row, "kind"));
+    free(outcome);
     text_str(&t, "\n");
     put_line(&t, "message", json_get(row, "message"));
     put_name(&t, "took");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The program: parse, help or verb, and a word if stdout could not be written.
+#include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "help.h"
@@ -37,6 +39,8 @@ int cli_open(cli_app *app, membrane_t **ret_m) {
     options.flags = MEMBRANE_USER_CONFIG;
     options.config_path = app->args.value[OPT_CONFIG];
     options.log_path = app->args.value[OPT_LOG];
+    if (options.config_path && access(options.config_path, F_OK) != 0 && errno == ENOENT)
+        return fail(app, MEMBRANE_ENOTFOUND, NULL, "%s: %s", options.config_path, strerror(errno));
     int status = membrane_open(&options, ret_m, &err);
     if (status != MEMBRANE_EAUTH || getenv("MEMBRANE_PASSPHRASE") || !can_be_asked())
         return status == 0 ? 0 : fail_free(app, err);

@@ -721,6 +721,8 @@ def a_wrong_file_is_told_with_line_and_nearest_key():
     expect(run_json("config", "validate", str(home / "config/membrane/config.yaml"))["ok"], True)
     expect_in("ok", run("config", "validate").out)
     run_error("--config", "wrong.yaml", "-m", "mock/ok", "hi", kind="config", code=2)
+    run_error("--config", "nowhere.yaml", "-m", "mock/ok", "hi", kind="not_found", code=6)
+    expect_in("or a time", run_error("--hedge=1x", "-m", "mock/ok", "hi", kind="invalid_argument", code=2)["hint"])
 
 
 @test
