@@ -21,7 +21,8 @@ extern "C" {
 /**
  * Sums over the call log. by: "day", "model", "provider" or "session". since_ms: only calls since this moment (Unix
  * time in milliseconds; 0: all that is kept). {items:[{key, calls, errors, input, cached, output, reasoning,
- * cost_usd_micros, cost_unknown}]}: cost_unknown counts the calls whose price is not known (they are not in the sum).
+ * cost_usd_micros, cost_unknown}]}: cost_unknown counts the calls of which something is not
+ * in the sum: the price is not known, or an attempt (a hedge that lost, an answer that broke off) may have cost more.
  */
 MEMBRANE_API int membrane_usage_sum(membrane_t *m, const char *by, int64_t since_ms, membrane_result **ret_result,
                                     membrane_error **err);

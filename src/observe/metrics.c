@@ -239,7 +239,7 @@ void mb_metrics_call(mb_metric_series *s, const mb_metrics_call_row *row) {
     add_known(&c->output, row->output);
     add_known(&c->reasoning, row->reasoning);
     add_known(&c->cost_usd_micros, row->cost_usd_micros);
-    c->cost_unknown += row->cost_usd_micros < 0;
+    c->cost_unknown += row->cost_usd_micros < 0 || row->cost_unknown;
     pthread_mutex_unlock(&s->owner->lock);
 }
 

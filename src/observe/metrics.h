@@ -34,6 +34,7 @@ typedef struct mb_metrics_call_row {
     int64_t first_token_ms; // from the start of the call
     int64_t input, cached, output, reasoning;
     int64_t cost_usd_micros; // 0, not -1, where nothing was sent
+    bool cost_unknown;       // of an attempt beside the one that answered
 } mb_metrics_call_row;
 
 // Why an attempt was made.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "route/router.h"
 
+#include <string.h>
+
 #include "base/limits.h"
 #include "membrane/error.h"
 #include "route/choose.h"
@@ -122,6 +124,15 @@ static bool is_again(const mb_route *route, size_t i, int key) {
     return !m->is_loading && (m->has_failed || had_to_wait(route, i, key));
 }
 
+// Waiting is of use where it opens in time: somebody leaves, the bucket fills, or tokens that were reserved too high
+// are given back by those who are there.
+static bool may_open(const mb_route *route, const mb_gate *gate, int64_t at_ms, int64_t now_ms) {
+    if (now_ms >= route->wait_until_ms) return false;
+    if (at_ms == MB_GATE_NEVER || at_ms <= route->wait_until_ms) return true;
+    const char *limit = mb_gate_limit_name(gate, route->tokens, now_ms);
+    return limit && strcmp(limit, "tpm") == 0 && gate->in_flight > 0;
+}
+
 // A limit of our own: the first gate that is closed.
 static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t now_ms, mb_verdict *v) {
     mb_gate *const gates[] = {&f->endpoint->gate, &f->endpoint->keys[v->key].gate, (mb_gate *)&f->gate};
@@ -132,7 +143,7 @@ static bool is_limited(const mb_route *route, const mb_target_facts *f, int64_t 
         v->gate = gates[i];
         v->at_ms = at <= now_ms ? MB_GATE_NEVER : at;
         v->why = "a limit of ours is reached";
-        v->standing = now_ms < route->wait_until_ms ? MB_QUEUED : MB_LIMITED;
+        v->standing = may_open(route, gates[i], v->at_ms, now_ms) ? MB_QUEUED : MB_LIMITED;
         return true;
     }
     return false;

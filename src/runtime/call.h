@@ -137,7 +137,8 @@ int mb_resolve_set(membrane_call *call, const mb_target *targets, size_t count, 
 void mb_render_result(mb_jw *w, const membrane_call *call);
 void mb_render_usage(mb_jw *w, const mb_usage *usage, bool exact);
 bool mb_usage_is_exact(const membrane_call *call);
-int64_t mb_call_cost(const membrane_call *call); // micro-dollars; -1: not known
+int64_t mb_call_cost(const membrane_call *call);      // micro-dollars; -1: not known
+int mb_call_unknown_costs(const membrane_call *call); // attempts that may have cost something, nobody knows how much
 
 // host.c: providers that the program supplies.
 int mb_host_start(mb_runner *runner, const mb_provider *provider, membrane_error **err);

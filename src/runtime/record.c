@@ -29,7 +29,8 @@ static void count(const membrane_call *call, const mb_call_row *row, int code) {
                                          .cached = row->cached,
                                          .output = row->output,
                                          .reasoning = row->reasoning,
-                                         .cost_usd_micros = row->cost_usd_micros};
+                                         .cost_usd_micros = row->cost_usd_micros,
+                                         .cost_unknown = row->cost_unknown_attempts > 0};
     const mb_metric_target nobody = {.operation = call->kind};
     mb_metrics_call(call->attempt_count ? mb_runner_series(call->runner) : mb_metrics_series(call->m->metrics, &nobody),
                     &counted);
@@ -63,6 +64,7 @@ void mb_call_record(membrane_call *call) {
         .reasoning = u->reasoning,
         .exact = mb_usage_is_exact(call),
         .cost_usd_micros = mb_call_cost(call),
+        .cost_unknown_attempts = mb_call_cost(call) < 0 ? 0 : mb_call_unknown_costs(call),
         .latency_ms = call->end_ms - call->start_ms,
         .first_token_ms = call->first_ms ? call->first_ms - call->start_ms : -1,
         .prompt = prompt_of(call, &prompt),

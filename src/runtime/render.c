@@ -38,7 +38,7 @@ int64_t mb_call_cost(const membrane_call *call) {
     return sum;
 }
 
-static int unknown_costs(const membrane_call *call) {
+int mb_call_unknown_costs(const membrane_call *call) {
     int count = 0;
     for (int i = 0; i < call->attempt_count; i++) count += call->attempts[i].cost_usd_micros < 0;
     return count;
@@ -216,7 +216,7 @@ void mb_render_result(mb_jw *w, const membrane_call *call) {
         mb_jw_int(w, cost);
     else
         mb_jw_null(w);
-    if (cost >= 0 && unknown_costs(call)) mb_jw_kint(w, "cost_unknown_attempts", unknown_costs(call));
+    if (cost >= 0 && mb_call_unknown_costs(call)) mb_jw_kint(w, "cost_unknown_attempts", mb_call_unknown_costs(call));
     put_timing(w, call);
     put_warnings(w, call);
     if (call->error) {

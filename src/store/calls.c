@@ -157,8 +157,8 @@ static waiting *put_back(mb_calls *c, waiting *batch) {
 
 static const char INSERT[] =
     "INSERT INTO calls (ts_ms,request_id,session,provider,model,outcome,kind,message,attempts,input,cached,output,"
-    "reasoning,exact,cost_usd_micros,latency_ms,first_token_ms,prompt,answer,decision)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    "reasoning,exact,cost_usd_micros,latency_ms,first_token_ms,prompt,answer,decision,cost_unknown_attempts)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static void bind_known(mb_stmt *s, int at, int64_t n) {
     if (n >= 0)
@@ -186,6 +186,7 @@ static int insert_told(mb_db *db, const mb_call_row *r, membrane_error **err) {
     mb_stmt_text(s, 18, r->prompt);
     mb_stmt_text(s, 19, r->answer);
     mb_stmt_text(s, 20, r->decision);
+    mb_stmt_int(s, 21, r->cost_unknown_attempts);
     status = mb_stmt_step(s, err);
     return status < 0 ? status : 0;
 }

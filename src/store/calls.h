@@ -26,6 +26,7 @@ typedef struct mb_call_row {
     int64_t input, cached, output, reasoning;
     bool exact;
     int64_t cost_usd_micros;
+    int64_t cost_unknown_attempts; // beside the one that answered; 0: all is known, or cost_usd_micros is -1
     int64_t latency_ms, first_token_ms;
     const char *prompt, *answer; // only where switched on
     // Instead of attempts and decision: bytes, copied, of which both are made when the row is written or asked for.

@@ -249,10 +249,11 @@ int mb_calls_query(mb_calls *calls, const mb_json *query, mb_buf *out, membrane_
 static const struct {
     const char *by, *sql;
 } SUMS[] = {
-#define SUM_BY(name, key)                                                                                              \
-    {                                                                                                                  \
-        name, "SELECT " key ",count(*),sum(outcome='error'),sum(input),sum(cached),sum(output),sum(reasoning),"        \
-              "sum(cost_usd_micros),sum(cost_usd_micros IS NULL) FROM calls WHERE ts_ms>=? GROUP BY 1 ORDER BY 1"      \
+#define SUM_BY(name, key)                                                                                                                  \
+    {                                                                                                                                      \
+        name,                                                                                                                              \
+            "SELECT " key ",count(*),sum(outcome='error'),sum(input),sum(cached),sum(output),sum(reasoning),"                              \
+            "sum(cost_usd_micros),sum(cost_usd_micros IS NULL OR cost_unknown_attempts>0) FROM calls WHERE ts_ms>=? GROUP BY 1 ORDER BY 1" \
     }
     SUM_BY("day", "date(ts_ms/1000,'unixepoch')"),
     SUM_BY("model", "provider||'/'||model"),

@@ -32,6 +32,8 @@ static const char *const STEPS[] = {
     "CREATE INDEX leases_by_amount ON leases(amount);",
     // 3: why a call went where it went.
     "ALTER TABLE calls ADD COLUMN decision TEXT;",
+    // 4: attempts beside the one that answered, which may have cost something, nobody knows how much.
+    "ALTER TABLE calls ADD COLUMN cost_unknown_attempts INTEGER NOT NULL DEFAULT 0;",
 };
 
 static int read_version(mb_db *db, int64_t *ret, membrane_error **err) {

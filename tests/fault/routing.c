@@ -444,6 +444,18 @@ static void what_nobody_knows_the_cost_of_counts(void) {
     closed();
 }
 
+static void what_a_lost_hedge_may_have_cost_is_not_forgotten(void) {
+    membrane_result *sums = NULL;
+    opened_with_prices("models:\n  h: {targets: [o/silent#priced, l/good#wins], hedge: 40ms}\n");
+    membrane_call_options o = patient();
+    fault_outcome *got = fault_call(m, "h", true, &o);
+    CHECK(is(got, 0, "o:cancelled l:ok", NULL) && because(got, "\"cost_unknown_attempts\":1"), "%s", got->json);
+    CHECK(membrane_usage_sum(m, "day", 0, &sums, NULL) == 0, "usage");
+    CHECK(membrane_result_int(sums, "items.0.cost_unknown", -1) == 1, "%s", membrane_result_json(sums, NULL));
+    membrane_result_free(sums);
+    closed();
+}
+
 static void a_call_costs_no_more_than_it_may(void) {
     opened_with_prices("models:\n  g: {targets: [o/good#dear, l/good#cheap]}\n  only: {targets: [o/good#dear]}\n");
     membrane_call_options o = patient();
@@ -550,6 +562,7 @@ int main(void) {
         {"a_budget_is_spent_and_not_overspent", a_budget_is_spent_and_not_overspent},
         {"a_budget_that_is_nearly_spent_is_told", a_budget_that_is_nearly_spent_is_told},
         {"what_nobody_knows_the_cost_of_counts", what_nobody_knows_the_cost_of_counts},
+        {"what_a_lost_hedge_may_have_cost_is_not_forgotten", what_a_lost_hedge_may_have_cost_is_not_forgotten},
         {"a_call_costs_no_more_than_it_may", a_call_costs_no_more_than_it_may},
         {"a_hedge_is_paid_from_what_the_call_may_cost", a_hedge_is_paid_from_what_the_call_may_cost},
         {"live_calls_are_counted_and_explained", live_calls_are_counted_and_explained},

@@ -239,11 +239,13 @@ END_TEST
 START_TEST(a_database_of_the_first_version_gets_the_new_tables) {
     mb_db *db = NULL;
     ck_assert_int_eq(mb_db_open(path, &db, NULL), 0);
-    ck_assert_int_eq(mb_db_exec(db,
-                                "DROP TABLE budgets; DROP TABLE amounts; DROP TABLE leases;"
-                                " ALTER TABLE calls DROP COLUMN decision; PRAGMA user_version=1",
-                                NULL),
-                     0);
+    ck_assert_int_eq(
+        mb_db_exec(
+            db,
+            "DROP TABLE budgets; DROP TABLE amounts; DROP TABLE leases;"
+            " ALTER TABLE calls DROP COLUMN decision; ALTER TABLE calls DROP COLUMN cost_unknown_attempts; PRAGMA user_version=1",
+            NULL),
+        0);
     mb_db_close(db);
     mb_leases *leases = open_ok(path);
     mb_lease_change c = day(100);
