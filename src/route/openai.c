@@ -52,7 +52,7 @@ static int64_t detail(const mb_json *usage, const char *const *names, const char
 // Servers differ in what their sums hold. Where the total shows that cached tokens stand beside the input, or reasoning
 // tokens beside the output (xAI), they are added: our input and output hold them.
 static void normalise(mb_usage *u, int64_t total) {
-    if (u->input < 0 || u->output < 0 || total < 0) return;
+    if (u->input < 0 || u->output < 0 || total < u->input) return;
     int64_t said = total - u->input - u->output;
     if (said <= 0) return;
     if (u->reasoning > 0 && said == u->reasoning)

@@ -22,6 +22,8 @@ struct mb_prices {
     const char *const *free; // kinds that send no bill where they run on the user's own machine
 };
 
+#define COST_MAX 1e15 // a thousand million dollars: what costs more was counted wrong, and sums must not overflow
+
 static const mb_price FREE = {.model = "*", .has_price = true};
 
 // ---- reading -------------------------------------------------------------------------------------------------------
@@ -168,5 +170,5 @@ int64_t mb_price_cost(const mb_price *price, const mb_usage *u) {
     double cost = plain * input + cached * (price->cached >= 0 ? price->cached * step : input) +
                   written * (price->cache_write >= 0 ? price->cache_write * step : input) +
                   (double)(u->output > 0 ? u->output : 0) * output;
-    return cost < 9e18 ? (int64_t)llround(cost) : -1;
+    return cost <= COST_MAX ? (int64_t)llround(cost) : -1;
 }

@@ -158,7 +158,9 @@ static int64_t tokens_of(const mb_runner *r, bool is_free) {
     const mb_usage *u = &r->turn.usage;
     if (is_free) return 0;
     if (u->input < 0 && u->output < 0) return -1;
-    return (u->input > 0 ? u->input : 0) + (u->output > 0 ? u->output : 0);
+    int64_t sum;
+    if (__builtin_add_overflow(u->input > 0 ? u->input : 0, u->output > 0 ? u->output : 0, &sum)) return INT64_MAX;
+    return sum;
 }
 
 // A series is looked up once a target; other kinds of calls are rare enough to be looked up each time.

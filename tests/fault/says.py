@@ -177,10 +177,13 @@ def nul_raw(c, _):
 def numbers(c, which):
     """--WHICH: figures that no 64 bits hold, or that count below nothing."""
     figure = {"huge": b"99999999999999999999999999", "exponent": b"1e400", "negative": b"-9223372036854775809",
-              "minus": b"-7", "fraction": b"7.5"}[which]
+              "minus": b"-7", "fraction": b"7.5", "most": b"9223372036854775807"}[which]
     data = c.wire.begin() + b"".join(map(c.wire.delta, PIECES)) + c.wire.tail() if c.stream else c.answer()
     for name in (b"prompt_tokens", b"prompt_eval_count", b"input_tokens", b"promptTokenCount", b"inputTokens"):
         data = data.replace(b'"%s":7' % name, b'"%s":%s' % (name, figure))
+    for name in (b"completion_tokens", b"eval_count", b"output_tokens", b"candidatesTokenCount", b"outputTokens"):
+        if which == "most":
+            data = data.replace(b'"%s":3' % name, b'"%s":%s' % (name, figure))
     c.until_close(data.replace(b'"index":0', b'"index":' + figure) if c.wire.name == "openai" and which == "huge" else data)
 
 

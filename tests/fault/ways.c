@@ -199,6 +199,7 @@ const way WAYS[] = {
     {"nul-raw", ALL & ~FAULT_BEDROCK, FAILS(MALFORMED, FIRST), FAILS(RESPONSE, ""), "a NUL byte is no JSON"},
     {"numbers--huge", ALL, BOTH(FINE), "figures past 64 bits are unknown, not wrong"},
     {"numbers--exponent", ALL, OR_FINE(MALFORMED), OR_FINE(RESPONSE), "1e400 is no number"},
+    {"numbers--most", ALL, BOTH(FINE), "figures whose sums no 64 bits hold"},
     {"numbers--negative", ALL, BOTH(FINE), "below -2^63"},
     {"numbers--minus", ALL, BOTH(FINE), "a count below nothing"},
     {"numbers--fraction", ALL, BOTH(FINE), "seven and a half tokens"},

@@ -68,6 +68,7 @@ START_TEST(cached_and_written_tokens_are_counted_once) {
         {{100, 400, -1, 0, -1}, 120, 1200},
         {{1, -1, -1, 0, -1}, 3, 3},
         {{INT64_MAX, -1, -1, INT64_MAX, -1}, -1, -1},
+        {{INT64_MAX / 8, -1, -1, 0, -1}, -1, -1}, // one such cost fits, and a sum of them does not
     };
     for (size_t i = 0; i < MB_COUNT(ROWS); i++) {
         ck_assert_int_eq(mb_price_cost(&p, &ROWS[i].u), ROWS[i].cost);
