@@ -176,7 +176,7 @@ mb_metric_series *mb_runner_series(const mb_runner *r) {
 
 static mb_metric_try kind_of_try(const mb_runner *r) {
     const mb_attempt *a = record_of(r), *before = r->attempt ? a - 1 : NULL;
-    if (r == r->call->hedge) return MB_TRY_HEDGE;
+    if (strcmp(a->reason, "hedge") == 0) return MB_TRY_HEDGE;
     if (!before) return MB_TRY_FIRST;
     if (a->target != before->target) return MB_TRY_FALLBACK;
     return a->key == before->key ? MB_TRY_RETRY : MB_TRY_KEY;
