@@ -14,8 +14,8 @@ import sys
 import threading
 
 import rig
-from rig import (COUNT, DOG, FOX, WORK, Crowd, cli, cli_json, config, equal, http, llama, ollama, probe, provider, result_of,
-                 run, start_probe, user, wait_for)
+from rig import (COUNT, DOG, FOX, WORK, Crowd, Session, cli, cli_json, config, equal, http, llama, ollama, probe, provider,
+                 result_of, run, start_probe, user, wait_for)
 
 CALLS, FLIGHT = 500, 8
 RETRIES_AT_ONCE = 3  # a fifth of the calls in flight, and never fewer
@@ -237,6 +237,10 @@ def in_one_group_the_window_that_is_known_to_be_larger_is_asked():
         explained(path, result)
     result = result_of(probe(config(providers, targets), {"model": "m", "messages": LONG}))
     equal(who(result), [("small", "context_overflow")], "where nobody knows")
+    known = Session(config(providers, targets, probes={"interval": "1s"}))  # the engines say it themselves
+    known.call(model="m")
+    wait_for(lambda: known.call(model="m", messages=LONG) == [("small", "context_overflow"), ("large", "ok")])
+    known.close()
     small.stop()
     large.stop()
 
