@@ -33,6 +33,10 @@ static bool is_clean(const char *text) {
     return true;
 }
 
+static void check_limits(const mb_limits *limits) {
+    assert(limits->rpm >= 0 && limits->tpm >= 0 && limits->parallel >= 0);
+}
+
 static void check_provider(const mb_provider *p) {
     mb_url url;
     if (!p->adapter) return; // built in
@@ -41,7 +45,21 @@ static void check_provider(const mb_provider *p) {
     mb_url_free(&url);
     for (int k = 0; k < p->key_count; k++) assert(p->keys[k] && p->key_refs[k] && is_clean(p->keys[k]));
     for (int k = 0; k < (p->key_count ? p->key_count : 1); k++) assert(p->headers[k]);
+    check_limits(&p->limits);
     assert(p->connect_ms >= 0 && p->first_token_ms >= 0 && p->idle_ms >= 0 && p->total_ms >= 0);
+}
+
+// What the router relies on.
+static void check_way(const mb_way *way) {
+    assert(way->policy >= 0 && way->policy < MB_POLICY_COUNT && way->retries >= 0);
+    assert(way->max_wait_ms >= 0 && way->sticky_ms >= 0 && way->hedge.delay_ms >= 0);
+    assert(way->min_tokens_per_s >= 0 && way->min_tokens_per_s < 1e12); // no NaN either
+}
+
+static void check_target(const mb_target *t) {
+    assert(t->provider && t->model[0]);
+    assert(t->weight >= 0 && t->weight <= 1e6);
+    check_limits(&t->limits);
 }
 
 static void check_config(const mb_config *config) {
@@ -52,8 +70,10 @@ static void check_config(const mb_config *config) {
     }
     for (size_t i = 0; i < config->model_count; i++) {
         const mb_model *m = &config->models[i];
-        assert(m->retries >= 0 && m->target_count > 0 && m->targets[0].group == MB_GROUP_MAIN);
-        for (size_t t = 0; t < m->target_count; t++) assert(m->targets[t].provider && m->targets[t].model[0]);
+        assert(m->target_count > 0 && m->targets[0].group == MB_GROUP_MAIN);
+        assert(mb_config_model(config, m->name) == m); // no name stands twice
+        check_way(&m->way);
+        for (size_t t = 0; t < m->target_count; t++) check_target(&m->targets[t]);
     }
 }
 
